@@ -1,0 +1,85 @@
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <uv.h>
+
+#include "loop/timer.h"
+
+#define RS_LOG_MODULE "loop"
+#include "base/log.h"
+
+struct rs_loop {
+    uv_loop_t uv;
+    struct rs_timers *timers;
+};
+
+int rs_loop_new(rs_loop **out)
+{
+    rs_loop *l = calloc(1, sizeof *l);
+    if (!l)
+        return -ENOMEM;
+    /* getaddrinfo may use half the pool only, and one host that doesn't answer must not hold up the others. */
+    setenv("UV_THREADPOOL_SIZE", "64", 0);
+    signal(SIGPIPE, SIG_IGN);
+    int err = uv_loop_init(&l->uv);
+    if (err) {
+        free(l);
+        return err;
+    }
+    l->timers = rs_timers_new(l);
+    if (!l->timers) {
+        uv_loop_close(&l->uv);
+        free(l);
+        return -ENOMEM;
+    }
+    *out = l;
+    return 0;
+}
+
+static void complain(uv_handle_t *h, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(h))
+        rs_error("a %s handle was left open", uv_handle_type_name(h->type));
+}
+
+bool rs_loop_free(rs_loop *l)
+{
+    if (!l)
+        return true;
+    rs_timers_free(l->timers);
+    uv_walk(&l->uv, complain, NULL);
+    /* Closing handles need a turn; NOWAIT never hangs on one that was forgotten. Jobs on the pool hold the loop as
+     * well, so those get a few turns that may sleep. */
+    for (int i = 0; i < 3; i++)
+        uv_run(&l->uv, UV_RUN_NOWAIT);
+    bool clean = uv_loop_close(&l->uv) == 0;
+    if (clean)
+        free(l);
+    return clean;
+}
+
+struct uv_loop_s *rs_loop_uv(rs_loop *l)
+{
+    return &l->uv;
+}
+
+struct rs_timers *rs_loop_timers(rs_loop *l)
+{
+    return l->timers;
+}
+
+bool rs_loop_poll(rs_loop *l, bool block)
+{
+    return uv_run(&l->uv, block ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
+}
+
+uint64_t rs_loop_now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}

@@ -1,0 +1,29 @@
+/* The event loop: libuv's, with the few things around it that every layer above shares. One a process. */
+#ifndef RS_LOOP_LOOP_H
+#define RS_LOOP_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct uv_loop_s;
+struct rs_timers;
+
+typedef struct rs_loop rs_loop;
+
+/* Also ignores SIGPIPE and sizes libuv's thread pool, both for the whole process. */
+int rs_loop_new(rs_loop **out);
+
+/* Runs what is still closing, then frees; NULL is fine. A handle that somebody forgot is logged as an error and makes
+ * this return false (and leaks, since its owner may still point at it). */
+bool rs_loop_free(rs_loop *l);
+
+struct uv_loop_s *rs_loop_uv(rs_loop *l);
+struct rs_timers *rs_loop_timers(rs_loop *l);
+
+/* Handles events once; with block it sleeps until there are some. False when nothing is left that could ever happen. */
+bool rs_loop_poll(rs_loop *l, bool block);
+
+/* Monotonic nanoseconds, read from the clock at each call. */
+uint64_t rs_loop_now(void);
+
+#endif
