@@ -1,0 +1,11 @@
+/* The primitives as Lua modules. Each opener leaves the module's table on the stack. */
+#ifndef RS_SYS_SYS_H
+#define RS_SYS_SYS_H
+
+#include <lua.h>
+
+int luaopen_rs_hash(lua_State *L);
+int luaopen_rs_host(lua_State *L);
+int luaopen_rs_json(lua_State *L);
+
+#endif
