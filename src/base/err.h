@@ -19,10 +19,11 @@ enum rs_err {
     RS_ENOSYS = -20010,     /* not possible on this machine */
 };
 
-/* "ENOENT", "ECLOSED"; "E?" for a number nobody knows. Static. */
+/* "ENOENT", "ECLOSED"; "E?" for a number nobody knows. RS_EPROTO and RS_ENOSYS are "EPROTOCOL" and "EUNSUPPORTED", since
+ * errno has the plain names. Static. */
 const char *rs_err_name(int err);
 
-/* "no such file or directory"; never empty, starts in lower case. Static or valid until the next call on this thread. */
+/* "no such file or directory"; never empty, starts in lower case but for names ("I/O"). Static or valid until the next call on this thread. */
 const char *rs_err_text(int err);
 
 /* The kind of the error object that users see ("notfound", "denied", "io" ...). Static. */

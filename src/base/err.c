@@ -1,0 +1,153 @@
+#include "base/err.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* libuv's own codes: base doesn't include uv.h, but its errors pass through here. They are part of libuv's ABI. */
+enum { UV_EOF = -4095, UV_UNKNOWN = -4094, UV_EAI_FIRST = -3000, UV_EAI_CANCELED = -3003, UV_EAI_LAST = -3014 };
+
+struct known {
+    int err;
+    const char *name;
+    const char *text; /* NULL: the C library knows it */
+};
+
+#define E(name) {-name, #name, NULL}
+
+/* The first of two names for one number is the one that is told. */
+static const struct known table[] = {
+    {RS_OK, "OK", "no error"},
+
+    {RS_ECANCELLED, "ECANCELLED", "cancelled"},
+    {RS_ETIMEOUT, "ETIMEOUT", "timed out"},
+    {RS_ECLOSED, "ECLOSED", "closed"},
+    {RS_EUSAGE, "EUSAGE", "wrong usage"},
+    {RS_ELIMIT, "ELIMIT", "a limit was reached"},
+    {RS_EPARSE, "EPARSE", "syntax error"},
+    {RS_EPROTO, "EPROTOCOL", "protocol error"},
+    {RS_ENOTFOUND, "ENOTFOUND", "not found"},
+    {RS_EEOF, "EEOF", "unexpected end of the stream"},
+    {RS_ENOSYS, "EUNSUPPORTED", "not possible on this machine"},
+
+    {UV_EOF, "EOF", "end of file"},
+    {UV_UNKNOWN, "UNKNOWN", "unknown error"},
+    {UV_EAI_FIRST, "EAI_ADDRFAMILY", "the host name has no address of this family"},
+    {-3001, "EAI_AGAIN", "the name server did not answer"},
+    {-3002, "EAI_BADFLAGS", "name lookup: bad flags"},
+    {UV_EAI_CANCELED, "EAI_CANCELED", "name lookup was cancelled"},
+    {-3004, "EAI_FAIL", "the name server failed"},
+    {-3005, "EAI_FAMILY", "name lookup: unknown address family"},
+    {-3006, "EAI_MEMORY", "name lookup: out of memory"},
+    {-3007, "EAI_NODATA", "the host name has no address"},
+    {-3008, "EAI_NONAME", "unknown host or service name"},
+    {-3009, "EAI_OVERFLOW", "name lookup: the answer is too long"},
+    {-3010, "EAI_SERVICE", "unknown service name"},
+    {-3011, "EAI_SOCKTYPE", "name lookup: unknown socket type"},
+    {-3013, "EAI_BADHINTS", "name lookup: bad hints"},
+    {UV_EAI_LAST, "EAI_PROTOCOL", "name lookup: unknown protocol"},
+
+    E(EPERM), E(ENOENT), E(ESRCH), E(EINTR), E(EIO), E(ENXIO), E(E2BIG), E(ENOEXEC), E(EBADF), E(ECHILD), E(EAGAIN),
+    E(ENOMEM), E(EACCES), E(EFAULT), E(ENOTBLK), E(EBUSY), E(EEXIST), E(EXDEV), E(ENODEV), E(ENOTDIR), E(EISDIR),
+    E(EINVAL), E(ENFILE), E(EMFILE), E(ENOTTY), E(ETXTBSY), E(EFBIG), E(ENOSPC), E(ESPIPE), E(EROFS), E(EMLINK),
+    E(EPIPE), E(EDOM), E(ERANGE), E(EDEADLK), E(ENAMETOOLONG), E(ENOLCK), E(ENOSYS), E(ENOTEMPTY), E(ELOOP),
+    E(EWOULDBLOCK), E(ENOMSG), E(EIDRM), E(ECHRNG), E(EL2NSYNC), E(EL3HLT), E(EL3RST), E(ELNRNG), E(EUNATCH),
+    E(ENOCSI), E(EL2HLT), E(EBADE), E(EBADR), E(EXFULL), E(ENOANO), E(EBADRQC), E(EBADSLT), E(EDEADLOCK), E(EBFONT),
+    E(ENOSTR), E(ENODATA), E(ETIME), E(ENOSR), E(ENONET), E(ENOPKG), E(EREMOTE), E(ENOLINK), E(EADV), E(ESRMNT),
+    E(ECOMM), E(EPROTO), E(EMULTIHOP), E(EDOTDOT), E(EBADMSG), E(EOVERFLOW), E(ENOTUNIQ), E(EBADFD), E(EREMCHG),
+    E(ELIBACC), E(ELIBBAD), E(ELIBSCN), E(ELIBMAX), E(ELIBEXEC), E(EILSEQ), E(ERESTART), E(ESTRPIPE), E(EUSERS),
+    E(ENOTSOCK), E(EDESTADDRREQ), E(EMSGSIZE), E(EPROTOTYPE), E(ENOPROTOOPT), E(EPROTONOSUPPORT), E(ESOCKTNOSUPPORT),
+    E(EOPNOTSUPP), E(ENOTSUP), E(EPFNOSUPPORT), E(EAFNOSUPPORT), E(EADDRINUSE), E(EADDRNOTAVAIL), E(ENETDOWN),
+    E(ENETUNREACH), E(ENETRESET), E(ECONNABORTED), E(ECONNRESET), E(ENOBUFS), E(EISCONN), E(ENOTCONN), E(ESHUTDOWN),
+    E(ETOOMANYREFS), E(ETIMEDOUT), E(ECONNREFUSED), E(EHOSTDOWN), E(EHOSTUNREACH), E(EALREADY), E(EINPROGRESS),
+    E(ESTALE), E(EUCLEAN), E(ENOTNAM), E(ENAVAIL), E(EISNAM), E(EREMOTEIO), E(EDQUOT), E(ENOMEDIUM), E(EMEDIUMTYPE),
+    E(ECANCELED), E(ENOKEY), E(EKEYEXPIRED), E(EKEYREVOKED), E(EKEYREJECTED), E(EOWNERDEAD), E(ENOTRECOVERABLE),
+    E(ERFKILL), E(EHWPOISON),
+};
+
+#undef E
+
+static const struct known *find(int err)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].err == err)
+            return &table[i];
+    return NULL;
+}
+
+const char *rs_err_name(int err)
+{
+    const struct known *k = find(err);
+    return k ? k->name : "E?";
+}
+
+/* glibc has two functions of this name; which one it is shows in the result's type. */
+static const char *told(int failed, const char *buf)
+{
+    return failed ? "" : buf;
+}
+
+static const char *told_gnu(const char *text, const char *buf)
+{
+    (void)buf;
+    return text;
+}
+
+#define SYSTEM_TEXT(err, buf) \
+    _Generic(strerror_r(0, (buf), sizeof(buf)), int : told, default : told_gnu)(strerror_r((err), (buf), sizeof(buf)), (buf))
+
+/* "No such file" begins a sentence, "I/O error" and "RFS specific error" don't. */
+static void lower_first(char *s)
+{
+    if (isupper((unsigned char)s[0]) && islower((unsigned char)s[1]))
+        s[0] = (char)tolower((unsigned char)s[0]);
+}
+
+const char *rs_err_text(int err)
+{
+    static _Thread_local char text[128];
+    const struct known *k = find(err);
+    if (k && k->text)
+        return k->text;
+    char buf[100] = "";
+    const char *s = k ? SYSTEM_TEXT(-err, buf) : "";
+    if (*s)
+        snprintf(text, sizeof text, "%s", s);
+    else
+        snprintf(text, sizeof text, "unknown error %d", err);
+    lower_first(text);
+    return text;
+}
+
+/* Errors that a caller may want to tell from all others; the rest is "io". */
+static const struct {
+    int err;
+    const char *kind;
+} kinds[] = {
+    {-ENOENT, "notfound"},      {RS_ENOTFOUND, "notfound"},    {-ESRCH, "notfound"},
+    {-EACCES, "denied"},        {-EPERM, "denied"},            {-EROFS, "denied"},
+    {-EEXIST, "exists"},        {-ETIMEDOUT, "timeout"},       {RS_ETIMEOUT, "timeout"},
+    {-ECONNREFUSED, "connect"}, {-EHOSTUNREACH, "unreachable"}, {-EHOSTDOWN, "unreachable"},
+    {-ENETUNREACH, "unreachable"}, {-ENETDOWN, "unreachable"}, {RS_ECANCELLED, "cancelled"},
+    {-ECANCELED, "cancelled"},  {UV_EAI_CANCELED, "cancelled"}, {RS_ECLOSED, "closed"},
+    {-EPIPE, "closed"},         {-ECONNRESET, "closed"},       {-ECONNABORTED, "closed"},
+    {-ESHUTDOWN, "closed"},     {RS_EUSAGE, "usage"},          {RS_EPARSE, "parse"},
+    {RS_EPROTO, "protocol"},
+};
+
+const char *rs_err_kind(int err)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].err == err)
+            return kinds[i].kind;
+    return err <= UV_EAI_FIRST && err >= UV_EAI_LAST ? "connect" : "io";
+}
+
+int rs_err_from_name(const char *name)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strcmp(table[i].name, name) == 0)
+            return table[i].err;
+    return 0;
+}
