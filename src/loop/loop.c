@@ -52,8 +52,7 @@ bool rs_loop_free(rs_loop *l)
         return true;
     rs_timers_free(l->timers);
     uv_walk(&l->uv, complain, NULL);
-    /* Closing handles need a turn; NOWAIT never hangs on one that was forgotten. Jobs on the pool hold the loop as
-     * well, so those get a few turns that may sleep. */
+    /* Closing handles need a turn; NOWAIT hangs neither on one that was forgotten nor on a job in a stuck system call. */
     for (int i = 0; i < 3; i++)
         uv_run(&l->uv, UV_RUN_NOWAIT);
     bool clean = uv_loop_close(&l->uv) == 0;

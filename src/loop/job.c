@@ -1,0 +1,108 @@
+#include "loop/job.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "loop/task.h"
+#include "loop/task_error.h"
+
+/* One piece of work. Two sides hold it: the pool until `run` has returned, and the ticket on the waiter's stack; the last that
+ * lets go frees it. */
+typedef struct work {
+    uv_work_t req;
+    const rs_job_class *class;
+    void *job;
+    rs_wait *wait; /* NULL once the waiter has given up */
+    int holders;
+} work;
+
+typedef struct ticket {
+    rs_wait wait;
+    work *work;
+} ticket;
+
+static void let_go(work *k)
+{
+    if (--k->holders > 0)
+        return;
+    k->class->drop(k->job);
+    free(k);
+}
+
+static void run(uv_work_t *req)
+{
+    work *k = req->data;
+    k->class->run(k->job);
+}
+
+static void ran(uv_work_t *req, int status)
+{
+    work *k = req->data;
+    if (k->wait)
+        rs_wait_done(k->wait, status == UV_ECANCELED ? RS_ECANCELLED : status);
+    k->wait = NULL;
+    let_go(k);
+}
+
+static void abandon(rs_wait *w)
+{
+    work *k = w->op;
+    k->wait = NULL;
+}
+
+static int ticket_gc(lua_State *L)
+{
+    ticket *t = lua_touserdata(L, 1);
+    if (t->work)
+        let_go(t->work);
+    t->work = NULL;
+    return 0;
+}
+
+static int over(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    ticket *t = (ticket *)ctx;
+    if (t->wait.status)
+        return rs_error_raise(L, t->wait.status, NULL);
+    return t->work->class->finish(L, t->work->job);
+}
+
+/* The ticket owns the job from here on, also when something raises. */
+static ticket *ticket_new(lua_State *L, work *k)
+{
+    ticket *t = lua_newuserdatauv(L, sizeof *t, 0);
+    rs_wait_init(&t->wait, abandon, k);
+    t->work = NULL;
+    if (luaL_newmetatable(L, "rshell.Job")) {
+        lua_pushcfunction(L, ticket_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return t;
+}
+
+int rs_job_run(lua_State *L, const rs_job_class *class, void *job)
+{
+    work *k = calloc(1, sizeof *k);
+    if (!k) {
+        class->drop(job);
+        return luaL_error(L, "not enough memory");
+    }
+    *k = (work){.class = class, .job = job, .holders = 1};
+    ticket *t = ticket_new(L, k);
+    t->work = k;
+    rs_task_check(L);
+    k->wait = &t->wait;
+    k->req.data = k;
+    k->holders++;
+    int err = uv_queue_work(rs_loop_uv(rs_task_loop(L)), &k->req, run, ran);
+    if (err) {
+        k->holders--;
+        return rs_error_raise(L, err, NULL);
+    }
+    return rs_task_wait(L, &t->wait, (lua_KContext)t, over);
+}

@@ -1,0 +1,48 @@
+/* Tasks: coroutines that C parks on a wait and resumes when it is done.
+ *
+ * All Lua code runs inside a task. Code that waits reads as if it blocked; the loop goes on. Lua never runs inside a callback
+ * of libuv: a callback ends a wait, which puts its task on the ready list, and a loop turn resumes it. */
+#ifndef RS_LOOP_TASK_H
+#define RS_LOOP_TASK_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+#include "loop/loop.h"
+#include "loop/wait.h"
+
+typedef struct rs_task rs_task;
+
+/* Makes tasks possible in this Lua state: to be called once, on its main thread, before any other coroutine exists.
+ * Replaces what `coroutine` holds and leaves the module table of tasks (spawn, sleep ...) in package.loaded["task"]. The loop
+ * stays the caller's. */
+void rs_task_init(lua_State *L, rs_loop *loop);
+
+/* Runs the function below its nargs arguments as the main task, with loop turns until it has ended. Leaves its results and
+ * returns LUA_OK, or leaves the error value and a traceback and returns LUA_ERRRUN. */
+int rs_task_main(lua_State *L, int nargs);
+
+/* Cancels every other task and runs turns until they have unwound, seconds at most. */
+void rs_task_shutdown(lua_State *L, double seconds);
+
+/* The loop of this state. */
+rs_loop *rs_task_loop(lua_State *L);
+
+/* Waits until w is done, then goes on with k(L, status, ctx), as lua_callk does: `return rs_task_wait(...)`. k finds the
+ * stack as it was. w must stay where it is until k runs or the wait is abandoned: keep its owner on the stack. An abort of
+ * the task (cancel, timeout) abandons w and raises in place of k. Where Lua can't yield, loop turns run inside this call. */
+int rs_task_wait(lua_State *L, rs_wait *w, lua_KContext ctx, lua_KFunction k);
+
+/* The same; after so many seconds (negative: never) w is abandoned and k runs with w->status RS_ETIMEOUT. */
+int rs_task_wait_for(lua_State *L, rs_wait *w, double seconds, lua_KContext ctx, lua_KFunction k);
+
+/* Raises kind `usage` unless the caller is a Lua state that runs inside a task. */
+void rs_task_check(lua_State *L);
+
+/* From a signal handler: cancels the main task, and interrupts Lua code that is running now. */
+void rs_task_interrupt(void);
+
+/* Cancels the main task; the error's message is why. Not from a signal handler. */
+void rs_task_cancel_main(lua_State *L, const char *why);
+
+#endif
