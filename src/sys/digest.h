@@ -5,24 +5,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    RS_DIGEST_MAX = 64,   /* bytes of the longest result */
-    RS_DIGEST_STATE = 216 /* bytes of the largest state */
-};
+enum { RS_DIGEST_MAX = 64 }; /* bytes of the longest result */
 
 typedef struct rs_digest_class rs_digest_class;
 
-/* Owns nothing: it may live on the stack, be copied by assignment (which forks the computation), and be forgotten. */
+/* Opaque in all but its size. Owns nothing: it may live on the stack, be copied by assignment (which forks the
+ * computation), and be forgotten. */
 typedef struct rs_digest {
     const rs_digest_class *class;
+    uint64_t bytes;
     union {
-        uint64_t align;
-        unsigned char mem[RS_DIGEST_STATE];
-    } state;
+        uint32_t w[16];
+        uint64_t q[8];
+    } h;
+    unsigned char block[128];
 } rs_digest;
 
 /* NULL for a name that is none of the above. */
 const rs_digest_class *rs_digest_find(const char *name);
+/* The classes one by one, for lists and messages; NULL past the last. */
+const rs_digest_class *rs_digest_at(size_t i);
 const char *rs_digest_name(const rs_digest_class *class);
 /* Bytes of the result, at most RS_DIGEST_MAX. */
 size_t rs_digest_size(const rs_digest_class *class);
