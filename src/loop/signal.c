@@ -1,0 +1,97 @@
+#include "loop/signal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+static const int handled[] = {SIGINT, SIGTERM, SIGHUP};
+enum { HANDLED = sizeof handled / sizeof handled[0] };
+
+static volatile sig_atomic_t seen;
+static struct sigaction before[HANDLED];
+static uv_async_t *async;
+static void (*at_once)(void);
+static void (*later)(int sig, void *user);
+static void *later_user;
+
+static void handler(int sig)
+{
+    int saved = errno;
+    if (seen) { /* it was asked and did not end */
+        signal(sig, SIG_DFL);
+        raise(sig); /* delivered when this handler returns */
+    } else {
+        seen = sig;
+        at_once();
+        if (async)
+            uv_async_send(async);
+    }
+    errno = saved;
+}
+
+static void on_async(uv_async_t *h)
+{
+    (void)h;
+    if (seen)
+        later(seen, later_user);
+}
+
+int rs_signal_init(rs_loop *l, void (*in_handler)(void), void (*on_loop)(int sig, void *user), void *user)
+{
+    at_once = in_handler;
+    later = on_loop;
+    later_user = user;
+    async = calloc(1, sizeof *async);
+    if (!async)
+        return -ENOMEM;
+    int err = uv_async_init(rs_loop_uv(l), async, on_async);
+    if (err) {
+        free(async);
+        async = NULL;
+        return err;
+    }
+    uv_unref((uv_handle_t *)async); /* a signal that may come keeps nothing alive */
+    struct sigaction sa = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    sigemptyset(&sa.sa_mask);
+    for (int i = 0; i < HANDLED; i++) {
+        sigaction(handled[i], NULL, &before[i]);
+        if (before[i].sa_handler != SIG_IGN)
+            sigaction(handled[i], &sa, NULL);
+    }
+    return 0;
+}
+
+static void free_async(uv_handle_t *h)
+{
+    free(h);
+}
+
+void rs_signal_fini(void)
+{
+    if (!async)
+        return;
+    for (int i = 0; i < HANDLED; i++)
+        sigaction(handled[i], &before[i], NULL);
+    uv_close((uv_handle_t *)async, free_async);
+    async = NULL;
+}
+
+int rs_signal_seen(void)
+{
+    return seen;
+}
+
+void rs_signal_reset(void)
+{
+    seen = 0;
+}
+
+void rs_signal_die(int sig)
+{
+    signal(sig, SIG_DFL);
+    raise(sig);
+    _exit(128 + sig);
+}

@@ -1,0 +1,21 @@
+/* The signals that end a program. The first asks it to unwind, the second ends it at once. */
+#ifndef RS_LOOP_SIGNAL_H
+#define RS_LOOP_SIGNAL_H
+
+#include "loop/loop.h"
+
+/* Handles INT, TERM and HUP, but not one that was ignored when we were started (nohup). in_handler runs in the signal
+ * handler, so it may only do what a handler may; on_loop runs later, on the loop. Both run for the first signal only. */
+int rs_signal_init(rs_loop *l, void (*in_handler)(void), void (*on_loop)(int sig, void *user), void *user);
+void rs_signal_fini(void);
+
+/* The first signal that came, or 0. */
+int rs_signal_seen(void);
+
+/* Forgets it, as if none had come: the prompt does so for each line. */
+void rs_signal_reset(void);
+
+/* Ends the process by this signal, as if it had not been handled. */
+_Noreturn void rs_signal_die(int sig);
+
+#endif

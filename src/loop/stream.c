@@ -1,0 +1,161 @@
+#include "loop/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+
+enum { CHUNK = 65536 }; /* a pipe's size on Linux; reading more at once gains nothing */
+
+struct rs_stream {
+    const rs_stream_ops *ops;
+    void *source;
+    rs_buf input;
+    bool ended;
+    int err; /* a read failed for good */
+    rs_wait *in, *out;
+};
+
+rs_stream *rs_stream_new(const rs_stream_ops *ops, void *source)
+{
+    rs_stream *s = calloc(1, sizeof *s);
+    if (!s) {
+        ops->close(source);
+        return NULL;
+    }
+    s->ops = ops;
+    s->source = source;
+    rs_buf_init(&s->input, 0);
+    return s;
+}
+
+static void wake(rs_wait **slot, int status)
+{
+    rs_wait *w = *slot;
+    *slot = NULL;
+    if (w)
+        rs_wait_done(w, status);
+}
+
+void rs_stream_free(rs_stream *s)
+{
+    if (!s)
+        return;
+    wake(&s->in, RS_ECLOSED);
+    wake(&s->out, RS_ECLOSED);
+    s->ops->close(s->source);
+    rs_buf_fini(&s->input);
+    free(s);
+}
+
+static void tell(rs_stream *s)
+{
+    s->ops->want(s->source, s->in != NULL, s->out != NULL);
+}
+
+void rs_stream_ready(rs_stream *s, bool in, bool out)
+{
+    if (in)
+        wake(&s->in, 0);
+    if (out)
+        wake(&s->out, 0);
+    tell(s);
+}
+
+rs_buf *rs_stream_input(rs_stream *s)
+{
+    return &s->input;
+}
+
+/* One read of the source, as large as is useful for n more bytes. */
+static int read_once(rs_stream *s, size_t n)
+{
+    char *to;
+    size_t room = rs_buf_room(&s->input);
+    if (n < CHUNK)
+        n = CHUNK;
+    if (n > room)
+        n = room;
+    if (n == 0)
+        return RS_ELIMIT;
+    int err = rs_buf_reserve(&s->input, n, &to);
+    if (err)
+        return err;
+    ssize_t got = s->ops->read(s->source, to, n);
+    if (got > 0) {
+        rs_buf_commit(&s->input, (size_t)got);
+        return 0;
+    }
+    if (got == 0)
+        s->ended = true;
+    else if (got != -EAGAIN)
+        s->err = (int)got;
+    return got == 0 ? RS_EEOF : (int)got;
+}
+
+int rs_stream_fill(rs_stream *s, size_t n)
+{
+    while (rs_buf_len(&s->input) < n) {
+        if (s->err)
+            return s->err;
+        if (s->ended)
+            return RS_EEOF;
+        int err = read_once(s, n - rs_buf_len(&s->input));
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+ssize_t rs_stream_write(rs_stream *s, const char *data, size_t n)
+{
+    size_t sent = 0;
+    while (sent < n) {
+        ssize_t took = s->ops->write(s->source, data + sent, n - sent);
+        if (took == -EAGAIN)
+            break;
+        if (took < 0)
+            return sent ? (ssize_t)sent : took;
+        sent += (size_t)took;
+    }
+    return (ssize_t)sent;
+}
+
+int rs_stream_shutdown(rs_stream *s)
+{
+    return s->ops->shutdown(s->source);
+}
+
+static void abandon_in(rs_wait *w)
+{
+    rs_stream *s = w->op;
+    s->in = NULL;
+    tell(s);
+}
+
+static void abandon_out(rs_wait *w)
+{
+    rs_stream *s = w->op;
+    s->out = NULL;
+    tell(s);
+}
+
+int rs_stream_await_in(rs_stream *s, rs_wait *w)
+{
+    if (s->in)
+        return RS_EUSAGE;
+    rs_wait_init(w, abandon_in, s);
+    s->in = w;
+    tell(s);
+    return 0;
+}
+
+int rs_stream_await_out(rs_stream *s, rs_wait *w)
+{
+    if (s->out)
+        return RS_EUSAGE;
+    rs_wait_init(w, abandon_out, s);
+    s->out = w;
+    tell(s);
+    return 0;
+}

@@ -1,0 +1,152 @@
+/* The source of a stream that is a file descriptor: pipe, socket, terminal or file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "loop/stream.h"
+
+typedef struct fd_source {
+    uv_poll_t poll;
+    rs_stream *stream;
+    int fd;
+    int events;    /* what poll watches now */
+    bool pollable; /* files and /dev/null are always ready, epoll refuses them */
+    bool shared;
+} fd_source;
+
+static bool ready(int fd, short events)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    return poll(&p, 1, 0) > 0;
+}
+
+static ssize_t result(ssize_t n)
+{
+    if (n >= 0)
+        return n;
+    return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+}
+
+static ssize_t fd_read(void *source, char *to, size_t n)
+{
+    fd_source *f = source;
+    ssize_t got;
+    if (f->shared && f->pollable && !ready(f->fd, POLLIN))
+        return -EAGAIN;
+    do
+        got = read(f->fd, to, n);
+    while (got < 0 && errno == EINTR);
+    /* The master of a pty says EIO when the last of the other side has gone. */
+    if (got < 0 && errno == EIO)
+        return 0;
+    return result(got);
+}
+
+static ssize_t fd_write(void *source, const char *from, size_t n)
+{
+    fd_source *f = source;
+    ssize_t put;
+    if (f->shared && f->pollable) {
+        if (!ready(f->fd, POLLOUT))
+            return -EAGAIN;
+        if (n > PIPE_BUF) /* what a ready pipe takes without blocking */
+            n = PIPE_BUF;
+    }
+    do
+        put = write(f->fd, from, n);
+    while (put < 0 && errno == EINTR);
+    return result(put);
+}
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+    fd_source *f = h->data;
+    if (status < 0)
+        events = UV_READABLE | UV_WRITABLE;
+    rs_stream_ready(f->stream, events & (UV_READABLE | UV_DISCONNECT), events & UV_WRITABLE);
+}
+
+static void fd_want(void *source, bool in, bool out)
+{
+    fd_source *f = source;
+    int events = (in ? UV_READABLE : 0) | (out ? UV_WRITABLE : 0);
+    if (!f->pollable) {
+        if (events)
+            rs_stream_ready(f->stream, in, out);
+        return;
+    }
+    if (events == f->events)
+        return;
+    f->events = events;
+    if (events)
+        uv_poll_start(&f->poll, events, on_poll);
+    else
+        uv_poll_stop(&f->poll);
+}
+
+static void freed(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+static int fd_shutdown(void *source)
+{
+    fd_source *f = source;
+    if (shutdown(f->fd, SHUT_WR) == 0)
+        return 0;
+    return errno == ENOTSOCK ? 0 : -errno;
+}
+
+static void fd_close(void *source)
+{
+    fd_source *f = source;
+    if (f->pollable) {
+        uv_poll_stop(&f->poll);
+        uv_close((uv_handle_t *)&f->poll, freed);
+    }
+    close(f->fd);
+    if (!f->pollable)
+        free(f);
+}
+
+static const rs_stream_ops fd_ops = {fd_read, fd_write, fd_want, fd_shutdown, fd_close};
+
+/* libuv makes what it polls non-blocking, which an fd that is shared must not become. */
+static int start_polling(rs_loop *l, fd_source *f)
+{
+    int flags = fcntl(f->fd, F_GETFL);
+    int err = uv_poll_init(rs_loop_uv(l), &f->poll, f->fd);
+    if (f->shared && flags >= 0)
+        fcntl(f->fd, F_SETFL, flags);
+    if (err == -EPERM)
+        return 0;
+    f->pollable = err == 0;
+    f->poll.data = f;
+    return err;
+}
+
+int rs_stream_open_fd(rs_loop *l, int fd, bool shared, rs_stream **out)
+{
+    fd_source *f = calloc(1, sizeof *f);
+    if (!f) {
+        close(fd);
+        return -ENOMEM;
+    }
+    f->fd = fd;
+    f->shared = shared;
+    int err = start_polling(l, f);
+    if (err) {
+        close(fd);
+        free(f);
+        return err;
+    }
+    f->stream = rs_stream_new(&fd_ops, f);
+    if (!f->stream)
+        return -ENOMEM;
+    *out = f->stream;
+    return 0;
+}
