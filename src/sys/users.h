@@ -6,6 +6,7 @@
 #define RS_SYS_USERS_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum { RS_NAME_MAX = 256 }; /* a name with its NUL; longer ones are as good as absent */
