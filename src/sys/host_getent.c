@@ -14,8 +14,6 @@
 
 #include "base/err.h"
 
-extern char **environ;
-
 enum { PATIENCE = 10 * 1000, PAUSE = 30 * 1000 }; /* ms */
 
 static uint64_t now_ms(void)
