@@ -14,6 +14,7 @@ struct known {
     const char *text; /* NULL: the C library knows it */
 };
 
+/* clang-format off */
 #define E(name) {-name, #name, NULL}
 
 /* The first of two names for one number is the one that is told. */
@@ -67,6 +68,7 @@ static const struct known table[] = {
 };
 
 #undef E
+/* clang-format on */
 
 static const struct known *find(int err)
 {
@@ -82,20 +84,15 @@ const char *rs_err_name(int err)
     return k ? k->name : "E?";
 }
 
-/* glibc has two functions of this name; which one it is shows in the result's type. */
-static const char *told(int failed, const char *buf)
+/* glibc has a strerror_r of its own. */
+static const char *system_text(int err, char *buf, size_t n)
 {
-    return failed ? "" : buf;
+#ifdef __GLIBC__
+    return strerror_r(err, buf, n);
+#else
+    return strerror_r(err, buf, n) == 0 ? buf : "";
+#endif
 }
-
-static const char *told_gnu(const char *text, const char *buf)
-{
-    (void)buf;
-    return text;
-}
-
-#define SYSTEM_TEXT(err, buf) \
-    _Generic(strerror_r(0, (buf), sizeof(buf)), int : told, default : told_gnu)(strerror_r((err), (buf), sizeof(buf)), (buf))
 
 /* "No such file" begins a sentence, "I/O error" and "RFS specific error" don't. */
 static void lower_first(char *s)
@@ -111,7 +108,7 @@ const char *rs_err_text(int err)
     if (k && k->text)
         return k->text;
     char buf[100] = "";
-    const char *s = k ? SYSTEM_TEXT(-err, buf) : "";
+    const char *s = k ? system_text(-err, buf, sizeof buf) : "";
     if (*s)
         snprintf(text, sizeof text, "%s", s);
     else
@@ -125,14 +122,30 @@ static const struct {
     int err;
     const char *kind;
 } kinds[] = {
-    {-ENOENT, "notfound"},      {RS_ENOTFOUND, "notfound"},    {-ESRCH, "notfound"},
-    {-EACCES, "denied"},        {-EPERM, "denied"},            {-EROFS, "denied"},
-    {-EEXIST, "exists"},        {-ETIMEDOUT, "timeout"},       {RS_ETIMEOUT, "timeout"},
-    {-ECONNREFUSED, "connect"}, {-EHOSTUNREACH, "unreachable"}, {-EHOSTDOWN, "unreachable"},
-    {-ENETUNREACH, "unreachable"}, {-ENETDOWN, "unreachable"}, {RS_ECANCELLED, "cancelled"},
-    {-ECANCELED, "cancelled"},  {UV_EAI_CANCELED, "cancelled"}, {RS_ECLOSED, "closed"},
-    {-EPIPE, "closed"},         {-ECONNRESET, "closed"},       {-ECONNABORTED, "closed"},
-    {-ESHUTDOWN, "closed"},     {RS_EUSAGE, "usage"},          {RS_EPARSE, "parse"},
+    {-ENOENT, "notfound"},
+    {RS_ENOTFOUND, "notfound"},
+    {-ESRCH, "notfound"},
+    {-EACCES, "denied"},
+    {-EPERM, "denied"},
+    {-EROFS, "denied"},
+    {-EEXIST, "exists"},
+    {-ETIMEDOUT, "timeout"},
+    {RS_ETIMEOUT, "timeout"},
+    {-ECONNREFUSED, "connect"},
+    {-EHOSTUNREACH, "unreachable"},
+    {-EHOSTDOWN, "unreachable"},
+    {-ENETUNREACH, "unreachable"},
+    {-ENETDOWN, "unreachable"},
+    {RS_ECANCELLED, "cancelled"},
+    {-ECANCELED, "cancelled"},
+    {UV_EAI_CANCELED, "cancelled"},
+    {RS_ECLOSED, "closed"},
+    {-EPIPE, "closed"},
+    {-ECONNRESET, "closed"},
+    {-ECONNABORTED, "closed"},
+    {-ESHUTDOWN, "closed"},
+    {RS_EUSAGE, "usage"},
+    {RS_EPARSE, "parse"},
     {RS_EPROTO, "protocol"},
 };
 

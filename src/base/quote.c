@@ -34,8 +34,8 @@ static bool is_assignment(const char *s, size_t n)
 static bool is_reserved(const char *s, size_t n)
 {
     static const char *const words[] = {
-        "case", "do",   "done",   "elif",   "else",     "esac",    "fi",   "for",  "if",
-        "in",   "then", "until",  "while",  "function", "select",  "time", "coproc",
+        "case", "do",   "done",  "elif",  "else",     "esac",   "fi",   "for",    "if",
+        "in",   "then", "until", "while", "function", "select", "time", "coproc",
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strlen(words[i]) == n && memcmp(words[i], s, n) == 0)

@@ -22,20 +22,20 @@ static const uint32_t K[64] = {
 #define STEP(f, a, b, c, d, i, w, rot) (a) = (b) + rs_rol32((a) + f(b, c, d) + K[i] + m[(w)&15], rot)
 
 /* Four steps, after which the four words are back in their places. The words of the block come `by` apart. */
-#define FOUR(f, i, w, by, r0, r1, r2, r3)                 \
-    do {                                                  \
-        STEP(f, a, b, c, d, (i), (w), r0);                \
-        STEP(f, d, a, b, c, (i) + 1, (w) + (by), r1);     \
-        STEP(f, c, d, a, b, (i) + 2, (w) + 2 * (by), r2); \
-        STEP(f, b, c, d, a, (i) + 3, (w) + 3 * (by), r3); \
+#define FOUR(f, i, w, by, r0, r1, r2, r3)                                                                              \
+    do {                                                                                                               \
+        STEP(f, a, b, c, d, (i), (w), r0);                                                                             \
+        STEP(f, d, a, b, c, (i) + 1, (w) + (by), r1);                                                                  \
+        STEP(f, c, d, a, b, (i) + 2, (w) + 2 * (by), r2);                                                              \
+        STEP(f, b, c, d, a, (i) + 3, (w) + 3 * (by), r3);                                                              \
     } while (0)
 
-#define SIXTEEN(f, i, w, by, r0, r1, r2, r3)                              \
-    do {                                                                  \
-        FOUR(f, (i), (w), by, r0, r1, r2, r3);                            \
-        FOUR(f, (i) + 4, (w) + 4 * (by), by, r0, r1, r2, r3);             \
-        FOUR(f, (i) + 8, (w) + 8 * (by), by, r0, r1, r2, r3);             \
-        FOUR(f, (i) + 12, (w) + 12 * (by), by, r0, r1, r2, r3);           \
+#define SIXTEEN(f, i, w, by, r0, r1, r2, r3)                                                                           \
+    do {                                                                                                               \
+        FOUR(f, (i), (w), by, r0, r1, r2, r3);                                                                         \
+        FOUR(f, (i) + 4, (w) + 4 * (by), by, r0, r1, r2, r3);                                                          \
+        FOUR(f, (i) + 8, (w) + 8 * (by), by, r0, r1, r2, r3);                                                          \
+        FOUR(f, (i) + 12, (w) + 12 * (by), by, r0, r1, r2, r3);                                                        \
     } while (0)
 
 static void one_block(uint32_t h[4], const unsigned char *p)

@@ -4,36 +4,36 @@
 #include "sys/digest_class.h"
 #include "sys/digest_x86.h"
 
-#define CH(x, y, z)     ((z) ^ ((x) & ((y) ^ (z))))
+#define CH(x, y, z) ((z) ^ ((x) & ((y) ^ (z))))
 #define PARITY(x, y, z) ((x) ^ (y) ^ (z))
-#define MAJ(x, y, z)    ((((x) ^ (y)) & ((y) ^ (z))) ^ (y))
+#define MAJ(x, y, z) ((((x) ^ (y)) & ((y) ^ (z))) ^ (y))
 
 /* In place of the word of sixteen steps ago. All indexes are constants, so w can live in registers. */
 #define FIRST(i) (w[i] = rs_be32(p + 4 * (i)))
-#define NEXT(i)  (w[i] = rs_rol32(w[((i) + 13) & 15] ^ w[((i) + 8) & 15] ^ w[((i) + 2) & 15] ^ w[i], 1))
+#define NEXT(i) (w[i] = rs_rol32(w[((i) + 13) & 15] ^ w[((i) + 8) & 15] ^ w[((i) + 2) & 15] ^ w[i], 1))
 
-#define STEP(f, k, a, b, c, d, e, word)                            \
-    do {                                                           \
-        (e) += rs_rol32(a, 5) + f(b, c, d) + (k) + (word);         \
-        (b) = rs_rol32(b, 30);                                     \
+#define STEP(f, k, a, b, c, d, e, word)                                                                                \
+    do {                                                                                                               \
+        (e) += rs_rol32(a, 5) + f(b, c, d) + (k) + (word);                                                             \
+        (b) = rs_rol32(b, 30);                                                                                         \
     } while (0)
 
 /* After five steps the words are back in their places. */
-#define FIVE(f, k, word, i)                                        \
-    do {                                                           \
-        STEP(f, k, a, b, c, d, e, word((i)&15));                   \
-        STEP(f, k, e, a, b, c, d, word(((i) + 1) & 15));           \
-        STEP(f, k, d, e, a, b, c, word(((i) + 2) & 15));           \
-        STEP(f, k, c, d, e, a, b, word(((i) + 3) & 15));           \
-        STEP(f, k, b, c, d, e, a, word(((i) + 4) & 15));           \
+#define FIVE(f, k, word, i)                                                                                            \
+    do {                                                                                                               \
+        STEP(f, k, a, b, c, d, e, word((i)&15));                                                                       \
+        STEP(f, k, e, a, b, c, d, word(((i) + 1) & 15));                                                               \
+        STEP(f, k, d, e, a, b, c, word(((i) + 2) & 15));                                                               \
+        STEP(f, k, c, d, e, a, b, word(((i) + 3) & 15));                                                               \
+        STEP(f, k, b, c, d, e, a, word(((i) + 4) & 15));                                                               \
     } while (0)
 
-#define TWENTY(f, k, i)              \
-    do {                             \
-        FIVE(f, k, NEXT, (i));       \
-        FIVE(f, k, NEXT, (i) + 5);   \
-        FIVE(f, k, NEXT, (i) + 10);  \
-        FIVE(f, k, NEXT, (i) + 15);  \
+#define TWENTY(f, k, i)                                                                                                \
+    do {                                                                                                               \
+        FIVE(f, k, NEXT, (i));                                                                                         \
+        FIVE(f, k, NEXT, (i) + 5);                                                                                     \
+        FIVE(f, k, NEXT, (i) + 10);                                                                                    \
+        FIVE(f, k, NEXT, (i) + 15);                                                                                    \
     } while (0)
 
 static void one_block(uint32_t h[5], const unsigned char *p)

@@ -15,34 +15,34 @@ static const uint32_t K[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-#define CH(x, y, z)  ((z) ^ ((x) & ((y) ^ (z))))
+#define CH(x, y, z) ((z) ^ ((x) & ((y) ^ (z))))
 #define MAJ(x, y, z) ((((x) ^ (y)) & ((y) ^ (z))) ^ (y))
-#define BIG0(x)      (rs_rol32(x, 30) ^ rs_rol32(x, 19) ^ rs_rol32(x, 10))
-#define BIG1(x)      (rs_rol32(x, 26) ^ rs_rol32(x, 21) ^ rs_rol32(x, 7))
-#define SMALL0(x)    (rs_rol32(x, 25) ^ rs_rol32(x, 14) ^ (x) >> 3)
-#define SMALL1(x)    (rs_rol32(x, 15) ^ rs_rol32(x, 13) ^ (x) >> 10)
+#define BIG0(x) (rs_rol32(x, 30) ^ rs_rol32(x, 19) ^ rs_rol32(x, 10))
+#define BIG1(x) (rs_rol32(x, 26) ^ rs_rol32(x, 21) ^ rs_rol32(x, 7))
+#define SMALL0(x) (rs_rol32(x, 25) ^ rs_rol32(x, 14) ^ (x) >> 3)
+#define SMALL1(x) (rs_rol32(x, 15) ^ rs_rol32(x, 13) ^ (x) >> 10)
 
 /* In place of the word of sixteen steps ago. All indexes are constants, so w can live in registers. */
 #define NEXT(i) (w[i] += SMALL1(w[((i) + 14) & 15]) + w[((i) + 9) & 15] + SMALL0(w[((i) + 1) & 15]))
 
-#define STEP(a, b, c, d, e, f, g, h, word, i)                       \
-    do {                                                            \
-        uint32_t sum = (h) + BIG1(e) + CH(e, f, g) + k[i] + (word); \
-        (d) += sum;                                                 \
-        (h) = sum + BIG0(a) + MAJ(a, b, c);                         \
+#define STEP(a, b, c, d, e, f, g, h, word, i)                                                                          \
+    do {                                                                                                               \
+        uint32_t sum = (h) + BIG1(e) + CH(e, f, g) + k[i] + (word);                                                    \
+        (d) += sum;                                                                                                    \
+        (h) = sum + BIG0(a) + MAJ(a, b, c);                                                                            \
     } while (0)
 
 /* After eight steps the words are back in their places. */
-#define EIGHT(word, i)                                              \
-    do {                                                            \
-        STEP(a, b, c, d, e, f, g, h, word(i), (i));                 \
-        STEP(h, a, b, c, d, e, f, g, word((i) + 1), (i) + 1);       \
-        STEP(g, h, a, b, c, d, e, f, word((i) + 2), (i) + 2);       \
-        STEP(f, g, h, a, b, c, d, e, word((i) + 3), (i) + 3);       \
-        STEP(e, f, g, h, a, b, c, d, word((i) + 4), (i) + 4);       \
-        STEP(d, e, f, g, h, a, b, c, word((i) + 5), (i) + 5);       \
-        STEP(c, d, e, f, g, h, a, b, word((i) + 6), (i) + 6);       \
-        STEP(b, c, d, e, f, g, h, a, word((i) + 7), (i) + 7);       \
+#define EIGHT(word, i)                                                                                                 \
+    do {                                                                                                               \
+        STEP(a, b, c, d, e, f, g, h, word(i), (i));                                                                    \
+        STEP(h, a, b, c, d, e, f, g, word((i) + 1), (i) + 1);                                                          \
+        STEP(g, h, a, b, c, d, e, f, word((i) + 2), (i) + 2);                                                          \
+        STEP(f, g, h, a, b, c, d, e, word((i) + 3), (i) + 3);                                                          \
+        STEP(e, f, g, h, a, b, c, d, word((i) + 4), (i) + 4);                                                          \
+        STEP(d, e, f, g, h, a, b, c, word((i) + 5), (i) + 5);                                                          \
+        STEP(c, d, e, f, g, h, a, b, word((i) + 6), (i) + 6);                                                          \
+        STEP(b, c, d, e, f, g, h, a, word((i) + 7), (i) + 7);                                                          \
     } while (0)
 
 #define FIRST(i) (w[i] = rs_be32(p + 4 * (i)))

@@ -41,19 +41,19 @@ static inline SHA_CODE __m128i load(const unsigned char *p, __m128i order)
 
 /* Rounds 4i to 4i+3. The two halves of the state change places twice in there, so they keep their names. m0 holds the
  * words of these rounds, m1 to m3 those of the next twelve. */
-#define ROUNDS256(i)                                                                             \
-    do {                                                                                         \
-        __m128i w = _mm_add_epi32(m0, _mm_loadu_si128((const __m128i *)(k + 4 * (i))));          \
-        cdgh = _mm_sha256rnds2_epu32(cdgh, abef, w);                                             \
-        abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(w, 0x0e));                    \
+#define ROUNDS256(i)                                                                                                   \
+    do {                                                                                                               \
+        __m128i w = _mm_add_epi32(m0, _mm_loadu_si128((const __m128i *)(k + 4 * (i))));                                \
+        cdgh = _mm_sha256rnds2_epu32(cdgh, abef, w);                                                                   \
+        abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(w, 0x0e));                                          \
     } while (0)
 
 /* Makes the words that follow m3 and moves all down by one. */
-#define NEXT256()                                                                                \
-    do {                                                                                         \
-        __m128i sum = _mm_add_epi32(_mm_sha256msg1_epu32(m0, m1), _mm_alignr_epi8(m3, m2, 4));   \
-        __m128i next = _mm_sha256msg2_epu32(sum, m3);                                            \
-        m0 = m1, m1 = m2, m2 = m3, m3 = next;                                                    \
+#define NEXT256()                                                                                                      \
+    do {                                                                                                               \
+        __m128i sum = _mm_add_epi32(_mm_sha256msg1_epu32(m0, m1), _mm_alignr_epi8(m3, m2, 4));                         \
+        __m128i next = _mm_sha256msg2_epu32(sum, m3);                                                                  \
+        m0 = m1, m1 = m2, m2 = m3, m3 = next;                                                                          \
     } while (0)
 
 SHA_CODE void rs_digest_x86_sha256(uint32_t h[8], const uint32_t k[64], const unsigned char *data, size_t blocks)
@@ -96,31 +96,31 @@ SHA_CODE void rs_digest_x86_sha256(uint32_t h[8], const uint32_t k[64], const un
 }
 
 /* Four rounds with function f. sha1nexte takes E for these rounds from the A of four rounds ago, which is in before. */
-#define ROUNDS1(f)                                        \
-    do {                                                  \
-        __m128i e = _mm_sha1nexte_epu32(before, m0);      \
-        before = abcd;                                    \
-        abcd = _mm_sha1rnds4_epu32(abcd, e, f);           \
+#define ROUNDS1(f)                                                                                                     \
+    do {                                                                                                               \
+        __m128i e = _mm_sha1nexte_epu32(before, m0);                                                                   \
+        before = abcd;                                                                                                 \
+        abcd = _mm_sha1rnds4_epu32(abcd, e, f);                                                                        \
     } while (0)
 
-#define NEXT1()                                                                                  \
-    do {                                                                                         \
-        __m128i next = _mm_sha1msg2_epu32(_mm_xor_si128(_mm_sha1msg1_epu32(m0, m1), m2), m3);    \
-        m0 = m1, m1 = m2, m2 = m3, m3 = next;                                                    \
+#define NEXT1()                                                                                                        \
+    do {                                                                                                               \
+        __m128i next = _mm_sha1msg2_epu32(_mm_xor_si128(_mm_sha1msg1_epu32(m0, m1), m2), m3);                          \
+        m0 = m1, m1 = m2, m2 = m3, m3 = next;                                                                          \
     } while (0)
 
-#define FIVE1(f)      \
-    do {              \
-        ROUNDS1(f);   \
-        NEXT1();      \
-        ROUNDS1(f);   \
-        NEXT1();      \
-        ROUNDS1(f);   \
-        NEXT1();      \
-        ROUNDS1(f);   \
-        NEXT1();      \
-        ROUNDS1(f);   \
-        NEXT1();      \
+#define FIVE1(f)                                                                                                       \
+    do {                                                                                                               \
+        ROUNDS1(f);                                                                                                    \
+        NEXT1();                                                                                                       \
+        ROUNDS1(f);                                                                                                    \
+        NEXT1();                                                                                                       \
+        ROUNDS1(f);                                                                                                    \
+        NEXT1();                                                                                                       \
+        ROUNDS1(f);                                                                                                    \
+        NEXT1();                                                                                                       \
+        ROUNDS1(f);                                                                                                    \
+        NEXT1();                                                                                                       \
     } while (0)
 
 SHA_CODE void rs_digest_x86_sha1(uint32_t h[5], const unsigned char *data, size_t blocks)

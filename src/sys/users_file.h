@@ -27,7 +27,10 @@ typedef struct rs_users_file {
     size_t count;
 } rs_users_file;
 
-#define RS_USERS_FILE(p) {.path = (p), .lock = PTHREAD_MUTEX_INITIALIZER}
+#define RS_USERS_FILE(p)                                                                                               \
+    {                                                                                                                  \
+        .path = (p), .lock = PTHREAD_MUTEX_INITIALIZER                                                                 \
+    }
 
 /* Called with the file locked: it may not call back into it. A result other than 0 ends the walk and is returned. */
 typedef int rs_users_use(void *user, const rs_users_line *line);
