@@ -34,6 +34,8 @@ static const struct known table[] = {
 
     {UV_EOF, "EOF", "end of file"},
     {UV_UNKNOWN, "UNKNOWN", "unknown error"},
+    {-4080, "ECHARSET", "invalid character"},
+    {-4028, "EFTYPE", "wrong type or format of file"},
     {UV_EAI_FIRST, "EAI_ADDRFAMILY", "the host name has no address of this family"},
     {-3001, "EAI_AGAIN", "the name server did not answer"},
     {-3002, "EAI_BADFLAGS", "name lookup: bad flags"},
