@@ -17,14 +17,14 @@ static const double GRACE = 0.5; /* seconds from TERM to KILL */
 /* One process that was started and not reaped. It outlives its group when that is released first. */
 typedef struct member {
     struct member *next, **at; /* in `members` */
-    rs_group *group;           /* NULL: reaped as soon as it ends */
+    rs_pgroup *group;           /* NULL: reaped as soon as it ends */
     pid_t pid;
     int pidfd;
     uv_poll_t *poll; /* of the pidfd; freed by its close callback */
     rs_exit exit;
 } member;
 
-struct rs_group {
+struct rs_pgroup {
     rs_loop *loop;
     void (*all_ended)(void *user);
     void *user;
@@ -40,7 +40,7 @@ static member *members;
 static uv_signal_t *chld; /* only where a process has no pidfd */
 static bool use_pidfd = true;
 
-void rs_group_use_pidfd(bool on)
+void rs_pgroup_use_pidfd(bool on)
 {
     use_pidfd = on;
 }
@@ -92,7 +92,7 @@ static void look(member *m)
     if (m->exit.ended || waitid(P_PID, (id_t)m->pid, &si, WEXITED | WNOWAIT | WNOHANG) != 0 || si.si_pid == 0)
         return;
     note_end(m, &si);
-    rs_group *g = m->group;
+    rs_pgroup *g = m->group;
     if (!g) {
         reap(m);
         return;
@@ -100,7 +100,7 @@ static void look(member *m)
     if (--g->running > 0)
         return;
     if (g->ending)
-        rs_group_signal(g, SIGKILL);
+        rs_pgroup_signal(g, SIGKILL);
     g->all_ended(g->user);
 }
 
@@ -160,9 +160,9 @@ static int watch(rs_loop *l, member *m)
     return m->pidfd >= 0 ? watch_pidfd(l, m) : watch_chld(l);
 }
 
-rs_group *rs_group_new(rs_loop *l, int max, void (*all_ended)(void *user), void *user)
+rs_pgroup *rs_pgroup_new(rs_loop *l, int max, void (*all_ended)(void *user), void *user)
 {
-    rs_group *g = calloc(1, sizeof *g + (size_t)max * sizeof g->members[0]);
+    rs_pgroup *g = calloc(1, sizeof *g + (size_t)max * sizeof g->members[0]);
     if (!g)
         return NULL;
     g->loop = l;
@@ -172,7 +172,7 @@ rs_group *rs_group_new(rs_loop *l, int max, void (*all_ended)(void *user), void 
     return g;
 }
 
-static void member_add(rs_group *g, member *m, const rs_spawned *s)
+static void member_add(rs_pgroup *g, member *m, const rs_spawned *s)
 {
     m->pid = s->pid;
     m->pidfd = s->pidfd;
@@ -186,7 +186,7 @@ static void member_add(rs_group *g, member *m, const rs_spawned *s)
     g->running++;
 }
 
-int rs_group_spawn(rs_group *g, rs_spawn_spec *spec, rs_spawned *out)
+int rs_pgroup_spawn(rs_pgroup *g, rs_spawn_spec *spec, rs_spawned *out)
 {
     *out = (rs_spawned){.pid = -1, .pidfd = -1};
     if (g->n == g->max)
@@ -217,32 +217,32 @@ int rs_group_spawn(rs_group *g, rs_spawn_spec *spec, rs_spawned *out)
     return err;
 }
 
-int rs_group_count(const rs_group *g)
+int rs_pgroup_count(const rs_pgroup *g)
 {
     return g->n;
 }
 
-pid_t rs_group_pid(const rs_group *g, int i)
+pid_t rs_pgroup_pid(const rs_pgroup *g, int i)
 {
     return g->members[i]->pid;
 }
 
-pid_t rs_group_id(const rs_group *g)
+pid_t rs_pgroup_id(const rs_pgroup *g)
 {
     return g->n ? g->members[0]->pid : 0;
 }
 
-rs_exit rs_group_exit(const rs_group *g, int i)
+rs_exit rs_pgroup_exit(const rs_pgroup *g, int i)
 {
     return g->members[i]->exit;
 }
 
-bool rs_group_all_ended(const rs_group *g)
+bool rs_pgroup_all_ended(const rs_pgroup *g)
 {
     return g->running == 0;
 }
 
-int rs_group_signal(rs_group *g, int sig)
+int rs_pgroup_signal(rs_pgroup *g, int sig)
 {
     int err = g->n ? 0 : -ESRCH;
     for (int i = 0; i < (g->detached ? g->n : g->n > 0); i++)
@@ -253,22 +253,22 @@ int rs_group_signal(rs_group *g, int sig)
 
 static void kill_now(rs_timer *t)
 {
-    rs_group *g = (rs_group *)((char *)t - offsetof(rs_group, kill_timer));
-    rs_group_signal(g, SIGKILL);
+    rs_pgroup *g = (rs_pgroup *)((char *)t - offsetof(rs_pgroup, kill_timer));
+    rs_pgroup_signal(g, SIGKILL);
 }
 
-void rs_group_end(rs_group *g)
+void rs_pgroup_end(rs_pgroup *g)
 {
     if (g->ending || !g->n)
         return;
     g->ending = true;
-    rs_group_signal(g, g->running ? SIGTERM : SIGKILL);
-    rs_group_signal(g, SIGCONT); /* one that is stopped couldn't end */
+    rs_pgroup_signal(g, g->running ? SIGTERM : SIGKILL);
+    rs_pgroup_signal(g, SIGCONT); /* one that is stopped couldn't end */
     if (g->running && rs_timer_start(g->loop, &g->kill_timer, GRACE, kill_now))
         kill_now(&g->kill_timer);
 }
 
-void rs_group_release(rs_group *g)
+void rs_pgroup_release(rs_pgroup *g)
 {
     if (!g)
         return;
@@ -284,7 +284,7 @@ void rs_group_release(rs_group *g)
     free(g);
 }
 
-void rs_groups_forget(void)
+void rs_pgroups_forget(void)
 {
     while (members) {
         if (members->group)

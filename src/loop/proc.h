@@ -11,7 +11,7 @@
 #include "loop/loop.h"
 #include "loop/spawn.h"
 
-typedef struct rs_group rs_group;
+typedef struct rs_pgroup rs_pgroup;
 
 /* All that a process left when it ended. */
 typedef struct rs_exit {
@@ -21,32 +21,32 @@ typedef struct rs_exit {
 } rs_exit;
 
 /* all_ended(user) is called once, from the loop, when the last member that was started has ended. NULL without memory. */
-rs_group *rs_group_new(rs_loop *l, int max, void (*all_ended)(void *user), void *user);
+rs_pgroup *rs_pgroup_new(rs_loop *l, int max, void (*all_ended)(void *user), void *user);
 
 /* Starts one more process; its group is set here. rs_spawn's results. */
-int rs_group_spawn(rs_group *g, rs_spawn_spec *spec, rs_spawned *out);
+int rs_pgroup_spawn(rs_pgroup *g, rs_spawn_spec *spec, rs_spawned *out);
 
-int rs_group_count(const rs_group *g);
-pid_t rs_group_pid(const rs_group *g, int i);
+int rs_pgroup_count(const rs_pgroup *g);
+pid_t rs_pgroup_pid(const rs_pgroup *g, int i);
 /* The group's number; 0 while it has no member, and once it was released. */
-pid_t rs_group_id(const rs_group *g);
-rs_exit rs_group_exit(const rs_group *g, int i);
-bool rs_group_all_ended(const rs_group *g);
+pid_t rs_pgroup_id(const rs_pgroup *g);
+rs_exit rs_pgroup_exit(const rs_pgroup *g, int i);
+bool rs_pgroup_all_ended(const rs_pgroup *g);
 
 /* Sends sig to the whole group: 0, or -ESRCH when it is not ours any more. */
-int rs_group_signal(rs_group *g, int sig);
+int rs_pgroup_signal(rs_pgroup *g, int sig);
 
 /* TERM, and KILL half a second later if something of it still runs then, or already when all members have ended. */
-void rs_group_end(rs_group *g);
+void rs_pgroup_end(rs_pgroup *g);
 
 /* Gives up the group: what has ended is reaped; what still runs is reaped when it ends. g is gone afterwards and all_ended
  * won't be called. What the command put into the background lives on. NULL is fine. */
-void rs_group_release(rs_group *g);
+void rs_pgroup_release(rs_pgroup *g);
 
 /* Stops watching what was released and still runs: for the end of the program, before the loop is freed. */
-void rs_groups_forget(void);
+void rs_pgroups_forget(void);
 
 /* Off: exits are learned from SIGCHLD also where the kernel has pidfds. For tests; before the first process. */
-void rs_group_use_pidfd(bool on);
+void rs_pgroup_use_pidfd(bool on);
 
 #endif

@@ -946,6 +946,20 @@ static int l_on_unobserved(lua_State *L)
     return 0;
 }
 
+/* error_metatable(): of all error objects; rshell.shared.error completes it. */
+static int l_error_metatable(lua_State *L)
+{
+    rs_error_metatable(L);
+    return 1;
+}
+
+/* error_kind("ENOENT"): the kind of the error object for it. */
+static int l_error_kind(lua_State *L)
+{
+    lua_pushstring(L, rs_err_kind(rs_err_from_name(luaL_checkstring(L, 1))));
+    return 1;
+}
+
 static const char *state_name(const rs_task *t)
 {
     switch (t->state) {
@@ -1038,7 +1052,7 @@ static const luaL_Reg task_methods[] = {
 static const luaL_Reg task_functions[] = {
     {"spawn", l_spawn},       {"sleep", l_sleep},     {"now", l_now},       {"select", l_select},
     {"timeout", l_timeout},   {"shield", l_shield},   {"current", l_current}, {"locals", l_locals},
-    {"on_unobserved", l_on_unobserved},
+    {"on_unobserved", l_on_unobserved}, {"error_metatable", l_error_metatable}, {"error_kind", l_error_kind},
     {NULL, NULL},
 };
 
@@ -1108,7 +1122,7 @@ void rs_task_init(lua_State *L, rs_loop *loop)
     lua_pop(L, 1);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     luaL_newlib(L, task_functions);
-    lua_setfield(L, -2, "task");
+    lua_setfield(L, -2, "rshell.task");
     lua_pop(L, 1);
     rs_co_install(L);
     signalled = s;

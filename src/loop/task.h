@@ -14,7 +14,7 @@
 typedef struct rs_task rs_task;
 
 /* Makes tasks possible in this Lua state: to be called once, on its main thread, before any other coroutine exists.
- * Replaces what `coroutine` holds and leaves the module table of tasks (spawn, sleep ...) in package.loaded["task"]. The loop
+ * Replaces what `coroutine` holds and leaves the module table of tasks (spawn, sleep ...) in package.loaded["rshell.task"]. The loop
  * stays the caller's. */
 void rs_task_init(lua_State *L, rs_loop *loop);
 

@@ -4,8 +4,13 @@
 
 #include <lua.h>
 
+int luaopen_rs_fs(lua_State *L);
 int luaopen_rs_hash(lua_State *L);
 int luaopen_rs_host(lua_State *L);
 int luaopen_rs_json(lua_State *L);
+int luaopen_rs_proc(lua_State *L);
+
+/* Makes `require "rshell.sys.fs"` and the like find them. */
+void rs_sys_preload(lua_State *L);
 
 #endif

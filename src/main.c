@@ -1,0 +1,141 @@
+/* From argv to the command line in Lua, and back to an exit status. */
+#include <errno.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/loader.h"
+#include "api/object.h"
+#include "api/text.h"
+#include "base/err.h"
+#include "loop/proc.h"
+#include "loop/signal.h"
+#include "loop/task.h"
+#include "loop/timer.h"
+#include "sys/proc_lua.h"
+#include "sys/stream.h"
+#include "sys/sys.h"
+
+#define RS_LOG_MODULE "main"
+#include "base/log.h"
+
+static const double UNWIND = 6.0;   /* seconds that tasks have at the end; their closers get 5 */
+static const double END_WAIT = 1.0; /* seconds that left processes have; KILL comes after 0.5 */
+
+static void on_signal(int sig, void *user)
+{
+    (void)sig;
+    rs_task_cancel_main(user, "interrupted");
+}
+
+static const luaL_Reg modules[] = {
+    {"rshell.object", luaopen_rs_object},
+    {"rshell.text", luaopen_rs_text},
+    {NULL, NULL},
+};
+
+static void open_modules(lua_State *L)
+{
+    luaL_openlibs(L);
+    rs_loader_install(L);
+    rs_sys_preload(L);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    luaL_setfuncs(L, modules, 0);
+    lua_pop(L, 1);
+}
+
+static int started(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)L, (void)status, (void)ctx;
+    return 1;
+}
+
+/* The main task's function: arguments are argv; its result is the exit status. */
+static int start(lua_State *L)
+{
+    int n = lua_gettop(L);
+    lua_createtable(L, n, 0);
+    lua_insert(L, 1);
+    for (; n > 0; n--)
+        lua_rawseti(L, 1, n - 1);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "rshell.cli");
+    lua_call(L, 1, 1); /* loading it doesn't wait */
+    lua_insert(L, 1);
+    lua_pushliteral(L, RS_VERSION);
+    lua_callk(L, 2, 1, 0, started);
+    return 1;
+}
+
+static int run(lua_State *L, int argc, char **argv)
+{
+    luaL_checkstack(L, argc + 1, "too many arguments");
+    lua_pushcfunction(L, start);
+    for (int i = 0; i < argc; i++)
+        lua_pushstring(L, argv[i]);
+    if (rs_task_main(L, argc) != LUA_OK) { /* the command line reports its errors itself; this is one of its own */
+        if (!rs_signal_seen())
+            fprintf(stderr, "rshell: internal error: %s\n%s\n", luaL_tolstring(L, -2, NULL), lua_tostring(L, -2));
+        return 1;
+    }
+    return (int)lua_tointeger(L, -1);
+}
+
+static void wake_up(rs_timer *t)
+{
+    (void)t;
+}
+
+/* Commands that were left running end with us. */
+static void end_processes(rs_loop *loop)
+{
+    rs_timer limit = {0};
+    uint64_t end = rs_loop_now() + (uint64_t)(END_WAIT * 1e9);
+    while (rs_proc_end_dropped() && rs_loop_now() < end) {
+        (void)rs_timer_start(loop, &limit, (double)(end - rs_loop_now()) / 1e9, wake_up);
+        rs_loop_poll(loop, true);
+    }
+    rs_timer_stop(loop, &limit);
+}
+
+/* The ground that everything stands on. */
+static int open_all(rs_loop **loop, lua_State **L)
+{
+    int err = rs_loop_new(loop);
+    if (err)
+        return err;
+    *L = luaL_newstate();
+    if (!*L)
+        return -ENOMEM;
+    open_modules(*L);
+    rs_task_init(*L, *loop);
+    return rs_signal_init(*loop, rs_task_interrupt, on_signal, *L);
+}
+
+int main(int argc, char **argv)
+{
+    rs_loop *loop = NULL;
+    lua_State *L = NULL;
+    int err = open_all(&loop, &L);
+    if (err) {
+        fprintf(stderr, "rshell: can't start: %s\n", rs_err_text(err));
+        return 1;
+    }
+    int status = run(L, argc, argv);
+    rs_task_shutdown(L, UNWIND);
+    lua_close(L);
+    end_processes(loop);
+    rs_lstream_fini();
+    rs_pgroups_forget();
+    int sig = rs_signal_seen();
+    rs_signal_fini();
+    rs_loop_free(loop);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "rshell: can't write to standard output: %s\n", rs_err_text(-errno));
+        status = status ? status : 1;
+    }
+    if (sig)
+        rs_signal_die(sig);
+    return status;
+}

@@ -1,0 +1,15 @@
+#include <lauxlib.h>
+
+#include "sys/sys.h"
+
+static const luaL_Reg modules[] = {
+    {"rshell.sys.proc", luaopen_rs_proc},
+    {NULL, NULL},
+};
+
+void rs_sys_preload(lua_State *L)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    luaL_setfuncs(L, modules, 0);
+    lua_pop(L, 1);
+}

@@ -1,0 +1,47 @@
+/* The Lua module proc: processes to start, list and signal. */
+#include <errno.h>
+#include <lauxlib.h>
+#include <signal.h>
+
+#include "loop/task_error.h"
+#include "sys/proc_lua.h"
+#include "sys/proc_spec.h"
+#include "sys/stream.h"
+#include "sys/sys.h"
+
+/* kill(pid, [signal]): a negative pid is a group, as for kill(2). */
+static int l_kill(lua_State *L)
+{
+    lua_Integer pid = luaL_checkinteger(L, 1);
+    int sig = lua_isnoneornil(L, 2) ? SIGTERM : rs_proc_check_signal(L, 2);
+    luaL_argcheck(L, pid != 0 && pid != -1 && pid == (pid_t)pid, 1, "not the number of a process");
+    if (kill((pid_t)pid, sig))
+        return rs_error_edge(L, -errno);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int l_signal(lua_State *L)
+{
+    lua_pushinteger(L, rs_proc_check_signal(L, 1));
+    return 1;
+}
+
+static int l_signal_name(lua_State *L)
+{
+    lua_pushstring(L, rs_proc_signal_name(rs_proc_check_signal(L, 1)));
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"spawn", rs_proc_spawn},     {"run", rs_proc_run}, {"kill", l_kill}, {"signal", l_signal},
+    {"signal_name", l_signal_name}, {NULL, NULL},
+};
+
+int luaopen_rs_proc(lua_State *L)
+{
+    rs_lstream_register(L);
+    rs_proc_handle_register(L);
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,428 @@
+#include "sys/stream.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "loop/task.h"
+#include "loop/task_error.h"
+
+#define STREAM "rshell.Stream"
+
+typedef struct write_request write_request;
+
+typedef struct lstream {
+    rs_stream *s;                   /* NULL once closed */
+    write_request *writers, **last; /* the first is writing, the others wait for it */
+    bool drain;                     /* once dropped */
+} lstream;
+
+static lstream *check_stream(lua_State *L, int i)
+{
+    return luaL_checkudata(L, i, STREAM);
+}
+
+static lstream *check_open(lua_State *L, int i)
+{
+    lstream *ls = check_stream(L, i);
+    if (!ls->s)
+        rs_error_raise(L, RS_ECLOSED, "the stream");
+    return ls;
+}
+
+void rs_lstream_push(lua_State *L, rs_stream *s)
+{
+    lstream *ls = lua_newuserdatauv(L, sizeof *ls, 0);
+    *ls = (lstream){.s = s};
+    ls->last = &ls->writers;
+    luaL_setmetatable(L, STREAM);
+}
+
+void rs_lstream_push_fd(lua_State *L, int fd, bool shared)
+{
+    lstream *ls = lua_newuserdatauv(L, sizeof *ls, 0);
+    *ls = (lstream){0};
+    ls->last = &ls->writers;
+    luaL_setmetatable(L, STREAM);
+    int err = rs_stream_open_fd(rs_task_loop(L), fd, shared, &ls->s);
+    if (err)
+        rs_error_raise(L, err, "can't use a stream");
+}
+
+/* ---- reading ---- */
+
+enum want { SOME, EXACT, LINE, LINE_END, ALL };
+
+typedef struct read_request {
+    rs_wait wait;
+    lstream *ls;
+    enum want want;
+    size_t n;
+    size_t scanned;  /* bytes without a newline so far */
+    uint64_t end;    /* of its time, 0: none */
+    int err;         /* why no more will come, once that is known */
+} read_request;
+
+static void parse_format(lua_State *L, int i, read_request *r)
+{
+    static const char *const names[] = {"l", "L", "a", "*l", "*L", "*a", NULL};
+    static const enum want wants[] = {LINE, LINE_END, ALL};
+    if (lua_type(L, i) == LUA_TNUMBER) {
+        lua_Integer n = luaL_checkinteger(L, i);
+        luaL_argcheck(L, n >= 0, i, "a size of 0 or more expected");
+        r->want = SOME;
+        r->n = (size_t)n;
+    } else if (lua_type(L, i) == LUA_TTABLE) {
+        lua_getfield(L, i, "exact");
+        luaL_argcheck(L, lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 0, i, "{exact=n} expected");
+        r->want = EXACT;
+        r->n = (size_t)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    } else {
+        r->want = wants[luaL_checkoption(L, i, "l", names) % 3];
+    }
+}
+
+static int take(lua_State *L, rs_buf *in, size_t n, size_t drop)
+{
+    lua_pushlstring(L, rs_buf_data(in), n);
+    rs_buf_consume(in, n + drop);
+    return 1;
+}
+
+/* Pushes what was asked for if it has come; 0 if not. */
+static int take_wanted(lua_State *L, read_request *r)
+{
+    rs_buf *in = rs_stream_input(r->ls->s);
+    size_t len = rs_buf_len(in);
+    ptrdiff_t at;
+    switch (r->want) {
+    case SOME:
+        return len > 0 && r->n > 0 ? take(L, in, len < r->n ? len : r->n, 0) : 0;
+    case EXACT:
+        return len >= r->n && r->n > 0 ? take(L, in, r->n, 0) : 0;
+    case LINE:
+    case LINE_END:
+        at = rs_buf_find(in, '\n', r->scanned);
+        r->scanned = len;
+        if (at < 0)
+            return 0;
+        return r->want == LINE ? take(L, in, (size_t)at, 1) : take(L, in, (size_t)at + 1, 0);
+    case ALL:
+        return 0;
+    }
+    return 0;
+}
+
+/* At the end: what is left, or nil; an error that isn't the end is raised once what came before it was taken. */
+static int take_rest(lua_State *L, read_request *r)
+{
+    rs_buf *in = rs_stream_input(r->ls->s);
+    size_t len = rs_buf_len(in);
+    bool plain_end = r->err == RS_EEOF;
+    if (r->n == 0 && r->want <= EXACT && (len > 0 || !plain_end)) {
+        lua_pushliteral(L, "");
+        return 1;
+    }
+    if (len > 0 || (r->want == ALL && plain_end))
+        return take(L, in, len, 0);
+    if (!plain_end)
+        return rs_error_raise(L, r->err, "can't read");
+    lua_pushnil(L);
+    return 1;
+}
+
+static double left(const read_request *r)
+{
+    if (!r->end)
+        return -1;
+    uint64_t now = rs_loop_now();
+    return now < r->end ? (double)(r->end - now) / 1e9 : 0;
+}
+
+static int read_on(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    read_request *r = (read_request *)ctx;
+    if (!r->ls->s)
+        return rs_error_raise(L, RS_ECLOSED, "the stream");
+    if (r->wait.status)
+        return rs_error_raise(L, r->wait.status, "can't read");
+    for (;;) {
+        int n = take_wanted(L, r);
+        if (n)
+            return n;
+        size_t len = rs_buf_len(rs_stream_input(r->ls->s));
+        size_t more = r->want == EXACT ? r->n : len + 1;
+        r->err = r->n == 0 && r->want <= EXACT ? 0 : rs_stream_fill(r->ls->s, more);
+        if (r->err == -EAGAIN)
+            break;
+        if (r->err || (r->n == 0 && r->want <= EXACT))
+            return take_rest(L, r);
+    }
+    if (rs_stream_await_in(r->ls->s, &r->wait))
+        return rs_error_raise(L, RS_EUSAGE, "another task is reading this stream");
+    return rs_task_wait_for(L, &r->wait, left(r), ctx, read_on);
+}
+
+/* stream:read([what [, timeout]]) */
+static int l_read(lua_State *L)
+{
+    lstream *ls = check_open(L, 1);
+    double seconds = luaL_optnumber(L, 3, -1);
+    read_request *r = lua_newuserdatauv(L, sizeof *r, 0);
+    *r = (read_request){.ls = ls};
+    parse_format(L, 2, r);
+    if (seconds >= 0)
+        r->end = rs_loop_now() + (uint64_t)(seconds * 1e9);
+    rs_task_check(L);
+    r->wait.done = true; /* the first try goes through the task as well: a source that is always ready is no monopoly */
+    return rs_task_wait(L, &r->wait, (lua_KContext)r, read_on);
+}
+
+/* stream:lines([what]) */
+static int next_line(lua_State *L)
+{
+    lua_settop(L, 0);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, lua_upvalueindex(2));
+    return l_read(L);
+}
+
+static int l_lines(lua_State *L)
+{
+    read_request check;
+    check_open(L, 1);
+    parse_format(L, 2, &check);
+    lua_settop(L, 2);
+    lua_pushcclosure(L, next_line, 2);
+    return 1;
+}
+
+/* ---- writing ---- */
+
+/* Waits first for the writers before it, then for room. */
+struct write_request {
+    rs_wait wait;
+    write_request *next;
+    lstream *ls;
+    const char *data;
+    size_t len, sent;
+    bool queued;
+};
+
+/* Lets the next writer begin. */
+static void leave_queue(write_request *q)
+{
+    lstream *ls = q->ls;
+    if (!q->queued)
+        return;
+    q->queued = false;
+    bool first = ls->writers == q;
+    for (write_request **p = &ls->writers; *p; p = &(*p)->next) {
+        if (*p != q)
+            continue;
+        *p = q->next;
+        if (ls->last == &q->next)
+            ls->last = p;
+        break;
+    }
+    if (first && ls->writers)
+        rs_wait_done(&ls->writers->wait, 0);
+}
+
+static void abandon_turn(rs_wait *w)
+{
+    leave_queue(w->op);
+}
+
+/* A writer that is cancelled amid its data leaves, so that the others don't hang; what it had written stays written. */
+static int write_gc(lua_State *L)
+{
+    leave_queue(lua_touserdata(L, 1));
+    return 0;
+}
+
+static int write_fails(lua_State *L, write_request *q, int err)
+{
+    leave_queue(q);
+    return rs_error_raise(L, err, "can't write");
+}
+
+static int write_on(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    write_request *q = (write_request *)ctx;
+    if (!q->ls->s || q->wait.status)
+        return write_fails(L, q, q->ls->s ? q->wait.status : RS_ECLOSED);
+    if (q->ls->writers != q) { /* not its turn */
+        rs_wait_init(&q->wait, abandon_turn, q);
+        return rs_task_wait(L, &q->wait, ctx, write_on);
+    }
+    ssize_t n = rs_stream_write(q->ls->s, q->data + q->sent, q->len - q->sent);
+    if (n < 0)
+        return write_fails(L, q, (int)n);
+    q->sent += (size_t)n;
+    if (q->sent == q->len) {
+        leave_queue(q);
+        lua_settop(L, 1);
+        return 1;
+    }
+    int err = rs_stream_await_out(q->ls->s, &q->wait);
+    if (err)
+        return write_fails(L, q, err);
+    return rs_task_wait(L, &q->wait, ctx, write_on);
+}
+
+/* stream:write(...): strings and numbers; the stream. What several tasks write is not mixed within one call. */
+static int l_write(lua_State *L)
+{
+    lstream *ls = check_open(L, 1);
+    for (int i = 2; i <= lua_gettop(L); i++)
+        luaL_checkstring(L, i);
+    lua_concat(L, lua_gettop(L) - 1);
+    write_request *q = lua_newuserdatauv(L, sizeof *q, 0);
+    *q = (write_request){.ls = ls, .queued = true};
+    if (luaL_newmetatable(L, "rshell.Write")) {
+        lua_pushcfunction(L, write_gc);
+        lua_setfield(L, -2, "__gc");
+        lua_pushcfunction(L, write_gc);
+        lua_setfield(L, -2, "__close");
+    }
+    lua_setmetatable(L, -2);
+    lua_toclose(L, -1);
+    q->data = lua_tolstring(L, 2, &q->len);
+    *ls->last = q;
+    ls->last = &q->next;
+    rs_task_check(L);
+    q->wait.done = true;
+    return rs_task_wait(L, &q->wait, (lua_KContext)q, write_on);
+}
+
+/* stream:shutdown(): no more will be written; reading goes on. */
+static int l_shutdown(lua_State *L)
+{
+    lstream *ls = check_open(L, 1);
+    int err = rs_stream_shutdown(ls->s);
+    if (err)
+        return rs_error_raise(L, err, "can't shut the stream down");
+    return 0;
+}
+
+/* ---- life ---- */
+
+static int l_close(lua_State *L)
+{
+    lstream *ls = check_stream(L, 1);
+    rs_stream *s = ls->s;
+    ls->s = NULL;
+    rs_stream_free(s);
+    for (write_request *q = ls->writers; q; q = q->next)
+        rs_wait_done(&q->wait, RS_ECLOSED);
+    return 0;
+}
+
+void rs_lstream_close(lua_State *L, int i)
+{
+    i = lua_absindex(L, i);
+    lua_pushcfunction(L, l_close);
+    lua_pushvalue(L, i);
+    lua_call(L, 1, 0);
+}
+
+/* ---- streams that nobody reads any more ---- */
+
+typedef struct drain {
+    struct drain *next, **at;
+    rs_stream *s;
+    rs_wait wait;
+} drain;
+
+static drain *drains;
+
+static void drain_free(drain *d)
+{
+    *d->at = d->next;
+    if (d->next)
+        d->next->at = d->at;
+    rs_stream_free(d->s);
+    free(d);
+}
+
+static void drain_on(rs_wait *w)
+{
+    drain *d = w->waiter;
+    int err;
+    do {
+        rs_buf_clear(rs_stream_input(d->s));
+        err = rs_stream_fill(d->s, 1);
+    } while (!err);
+    if (err != -EAGAIN || rs_stream_await_in(d->s, &d->wait)) {
+        drain_free(d);
+        return;
+    }
+    d->wait.waiter = d;
+    d->wait.wake = drain_on;
+}
+
+static void drain_start(rs_stream *s)
+{
+    drain *d = calloc(1, sizeof *d);
+    if (!d) {
+        rs_stream_free(s);
+        return;
+    }
+    d->s = s;
+    d->next = drains;
+    d->at = &drains;
+    if (drains)
+        drains->at = &d->next;
+    drains = d;
+    d->wait.waiter = d;
+    drain_on(&d->wait);
+}
+
+void rs_lstream_fini(void)
+{
+    while (drains) {
+        rs_wait_abandon(&drains->wait);
+        drain_free(drains);
+    }
+}
+
+void rs_lstream_drain(lua_State *L, int i)
+{
+    check_stream(L, i)->drain = true;
+}
+
+static int l_gc(lua_State *L)
+{
+    lstream *ls = check_stream(L, 1);
+    if (!ls->s || !ls->drain)
+        return l_close(L);
+    drain_start(ls->s);
+    ls->s = NULL;
+    return 0;
+}
+
+static int l_tostring(lua_State *L)
+{
+    lua_pushstring(L, check_stream(L, 1)->s ? "stream" : "stream (closed)");
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"read", l_read},         {"lines", l_lines}, {"write", l_write}, {"shutdown", l_shutdown}, {"close", l_close},
+    {"__tostring", l_tostring}, {"__gc", l_gc},  {"__close", l_close}, {NULL, NULL},
+};
+
+void rs_lstream_register(lua_State *L)
+{
+    luaL_newmetatable(L, STREAM);
+    luaL_setfuncs(L, methods, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}

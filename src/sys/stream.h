@@ -1,0 +1,27 @@
+/* Streams as Lua objects: read, lines, write, shutdown, close. */
+#ifndef RS_SYS_STREAM_H
+#define RS_SYS_STREAM_H
+
+#include <lua.h>
+
+#include "loop/stream.h"
+
+/* Pushes a new stream object that owns s; raises without memory, and frees s then. */
+void rs_lstream_push(lua_State *L, rs_stream *s);
+
+/* When the object is dropped without being closed its bytes are read and thrown away, so that who writes them goes on. */
+void rs_lstream_drain(lua_State *L, int i);
+
+/* Pushes an object that owns the fd; raises when that fails, and closes the fd then. shared as in rs_stream_open_fd. */
+void rs_lstream_push_fd(lua_State *L, int fd, bool shared);
+
+/* Closes the stream object at index i, as its :close() does. */
+void rs_lstream_close(lua_State *L, int i);
+
+/* Ends what is still being thrown away, before the loop is freed. */
+void rs_lstream_fini(void);
+
+/* Registers the class. */
+void rs_lstream_register(lua_State *L);
+
+#endif
