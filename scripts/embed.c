@@ -2,8 +2,8 @@
  *
  *     embed OUT.c DEPFILE PREFIX=DIR ...
  *
- * DIR/a/b.lua becomes the module PREFIX.a.b, DIR/init.lua the module PREFIX. The bytecode keeps its debug information, and
- * its chunk is named after the module, so a traceback of an installed program reads like one of the source tree.
+ * DIR/a/b.lua becomes the module PREFIX.a.b, DIR/init.lua the module PREFIX. The bytecode keeps its debug information,
+ * and its chunk is named after the module, so a traceback of an installed program reads like one of the source tree.
  *
  * The depfile names the folders too: a file that comes or goes touches its folder, and ninja runs us again. */
 #include <dirent.h>
