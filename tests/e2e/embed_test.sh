@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# scripts/embed.c: module names, the depfile, what breaks the build.
+set -eu
+# shellcheck disable=SC2016,SC2034 # check evaluates the conditions
+embed=$(dirname "$RSHELL")/src/embed
+if [ ! -e "$embed" ]; then
+    echo "1..0 # skip: this build reads lua/ from disk"
+    exit
+fi
+mkdir "$TMPDIR/e"
+cd "$TMPDIR/e"
+trap 'cd / && rm -rf "$TMPDIR/e"' EXIT
+
+number=0
+check() {
+    number=$((number + 1))
+    if eval "$2"; then echo "ok $number - $1"; else echo "not ok $number - $1"; fi
+}
+
+echo 1..6
+mkdir -p a/sub b
+echo 'return 1' | tee a/init.lua a/cli.lua a/sub/init.lua a/sub/x.lua a/notes.txt b/text.lua >/dev/null
+"$embed" out.c out.d top=a top.shared=b
+names=$(sed -n 's/^    {"\(.*\)", module.*/\1/p' out.c | sort | tr '\n' ' ')
+check "modules have the names that require takes" '[ "$names" = "top top.cli top.shared.text top.sub top.sub.x " ]'
+check "files and folders are in the depfile" '[ "$(grep -c "^ " out.d)" = 8 ] && grep -q "^ a/sub \\\\$" out.d'
+cp out.c first.c
+"$embed" out.c out.d top=a top.shared=b
+check "the output is the same each time" 'cmp -s first.c out.c'
+
+printf 'local x = 1\nreturn (\n' >a/bad.lua
+check "a syntax error names file and line" '! "$embed" out.c out.d top=a 2>err && grep -q "^a/bad.lua:" err'
+rm a/bad.lua
+echo 'return 2' >a/sub.lua
+check "two files for one module are refused" '! "$embed" out.c out.d top=a 2>err && grep -q "module top.sub$" err'
+check "a folder that isn't there is refused" '! "$embed" out.c out.d top=c 2>err && grep -q "c: No such file" err'

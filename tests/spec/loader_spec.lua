@@ -1,0 +1,34 @@
+-- How require finds the modules of rshell itself.
+package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
+local spec = require "spec"
+
+spec.test("a chunk is named after its module, embedded or not", function(t)
+    local loader = package.searchers[2]("rshell.shared.error")
+    t.eq(debug.getinfo(loader, "S").source, "@rshell/shared/error.lua")
+end)
+
+spec.test("files in package.path can't pose as ours", function(t)
+    local dir = t.tmp()
+    t.ok(os.execute("mkdir -p " .. dir .. "/rshell/shared"))
+    local f <close> = assert(io.open(dir .. "/rshell/shared/error.lua", "w"))
+    f:write "return 'posed'"
+    f:close()
+    local loaded, path = package.loaded["rshell.shared.error"], package.path
+    t.defer(function() package.loaded["rshell.shared.error"], package.path = loaded, path end)
+    package.loaded["rshell.shared.error"] = nil
+    package.path = dir .. "/?.lua"
+    t.ne(require "rshell.shared.error", "posed")
+end)
+
+spec.test("package.preload comes first", function(t)
+    package.preload["rshell.shared.of_a_test"] = function() return "preloaded" end
+    t.eq(require "rshell.shared.of_a_test", "preloaded")
+end)
+
+spec.test("a module that isn't there says so", function(t)
+    t.raises("no module 'rshell.nowhere' in this version of rshell", require, "rshell.nowhere")
+    local err = t.raises("not found", require, "rshellish")
+    t.eq(err:find "in this version", nil)
+end)
+
+spec.finish()
