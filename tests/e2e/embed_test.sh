@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scripts/embed.c: module names, the depfile, what breaks the build.
-set -eu
 # shellcheck disable=SC2016,SC2034 # check evaluates the conditions
+set -eu
 embed=$(dirname "$RSHELL")/src/embed
 if [ ! -e "$embed" ]; then
     echo "1..0 # skip: this build reads lua/ from disk"
