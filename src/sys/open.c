@@ -3,6 +3,9 @@
 #include "sys/sys.h"
 
 static const luaL_Reg modules[] = {
+    {"rshell.sys.hash", luaopen_rs_hash},
+    {"rshell.sys.json", luaopen_rs_json},
+    {"rshell.sys.fs", luaopen_rs_fs},
     {"rshell.sys.proc", luaopen_rs_proc},
     {NULL, NULL},
 };

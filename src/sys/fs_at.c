@@ -1,0 +1,188 @@
+#include "sys/fs_at.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LINKS_MAX = 40 }; /* as in the kernel */
+
+static void close_dir(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Opens the folder that the first part of *path names, as much as the kernel takes, and moves *path behind it. */
+static int step(int dir, const char **path)
+{
+    char piece[PATH_MAX];
+    size_t n = PATH_MAX - 1;
+    while (n > 0 && (*path)[n - 1] != '/')
+        n--;
+    if (n == 0)
+        return -ENAMETOOLONG;
+    memcpy(piece, *path, n);
+    piece[n] = 0;
+    int fd = openat(dir, piece, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    *path += n;
+    while (**path == '/')
+        (*path)++;
+    return fd;
+}
+
+int rs_fs_at_from(rs_fs_at *at, int from, const char *path)
+{
+    int dir = from;
+    while (strlen(path) >= PATH_MAX) {
+        int next = step(dir, &path);
+        if (dir != from)
+            close_dir(dir);
+        if (next < 0)
+            return next;
+        dir = next;
+    }
+    /* What is borrowed must not be closed later. */
+    if (dir == from && from != AT_FDCWD) {
+        dir = fcntl(from, F_DUPFD_CLOEXEC, 0);
+        if (dir < 0)
+            return -errno;
+    }
+    at->dir = dir;
+    at->name = *path || dir == from ? path : ".";
+    return 0;
+}
+
+int rs_fs_at_open(rs_fs_at *at, const char *path)
+{
+    return rs_fs_at_from(at, AT_FDCWD, path);
+}
+
+void rs_fs_at_close(rs_fs_at *at)
+{
+    close_dir(at->dir);
+    at->dir = AT_FDCWD;
+}
+
+int rs_fs_open(int from, const char *path, int flags, unsigned mode)
+{
+    rs_fs_at at;
+    if (strlen(path) < PATH_MAX) {
+        int fd = openat(from, path, flags | O_CLOEXEC, mode);
+        return fd < 0 ? -errno : fd;
+    }
+    int err = rs_fs_at_from(&at, from, path);
+    if (err)
+        return err;
+    int fd = openat(at.dir, at.name, flags | O_CLOEXEC, mode);
+    err = -errno;
+    rs_fs_at_close(&at);
+    return fd < 0 ? err : fd;
+}
+
+static bool names_nothing(const char *name, size_t n)
+{
+    return n == 0 || (n == 1 && name[0] == '.') || (n == 2 && name[0] == '.' && name[1] == '.');
+}
+
+/* Opens the folder of a path relative to from and copies the last name. */
+static int split(rs_fs_place *p, int from, const char *path)
+{
+    size_t end = strlen(path);
+    if (end == 0)
+        return -ENOENT;
+    while (end > 0 && path[end - 1] == '/')
+        end--;
+    size_t start = end;
+    while (start > 0 && path[start - 1] != '/')
+        start--;
+    bool whole = names_nothing(path + start, end - start);
+    char *folder = whole ? strdup(path) : start ? strndup(path, start) : strdup(".");
+    char *name = whole ? strdup(".") : strndup(path + start, end - start);
+    int dir = folder && name ? rs_fs_open(from, folder, O_PATH | O_DIRECTORY, 0) : -ENOMEM;
+    free(folder);
+    if (dir < 0) {
+        free(name);
+        return dir;
+    }
+    *p = (rs_fs_place){dir, name};
+    return 0;
+}
+
+int rs_fs_place_open(rs_fs_place *p, const char *path)
+{
+    return split(p, AT_FDCWD, path);
+}
+
+void rs_fs_place_close(rs_fs_place *p)
+{
+    close_dir(p->dir);
+    free(p->name);
+    *p = (rs_fs_place){-1, NULL};
+}
+
+/* In a folder that everybody may write to but where only owners may delete, a link of somebody else is a trap. */
+static bool trap(const rs_fs_place *p, const struct stat *link)
+{
+    struct stat dir;
+    if (fstat(p->dir, &dir))
+        return true;
+    return (dir.st_mode & (S_ISVTX | S_IWOTH)) == (S_ISVTX | S_IWOTH) && link->st_uid != geteuid() &&
+           link->st_uid != dir.st_uid;
+}
+
+int rs_fs_place_follow(rs_fs_place *p)
+{
+    for (int links = 0;; links++) {
+        struct stat st;
+        if (fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW))
+            return errno == ENOENT ? 0 : -errno;
+        if (!S_ISLNK(st.st_mode))
+            return 0;
+        if (links == LINKS_MAX)
+            return -ELOOP;
+        if (trap(p, &st))
+            return -EACCES;
+        int err;
+        char *target = rs_fs_readlink(p->dir, p->name, &err);
+        if (!target)
+            return err;
+        rs_fs_place next;
+        err = split(&next, p->dir, target);
+        free(target);
+        if (err)
+            return err;
+        rs_fs_place_close(p);
+        *p = next;
+    }
+}
+
+char *rs_fs_readlink(int dir, const char *name, int *err)
+{
+    char *mem = NULL;
+    for (size_t size = 128;; size *= 2) {
+        char *more = realloc(mem, size);
+        if (!more) {
+            *err = -ENOMEM;
+            break;
+        }
+        mem = more;
+        ssize_t n = readlinkat(dir, name, mem, size);
+        if (n < 0) {
+            *err = -errno;
+            break;
+        }
+        if ((size_t)n < size) {
+            mem[n] = 0;
+            return mem;
+        }
+    }
+    free(mem);
+    return NULL;
+}
