@@ -1,0 +1,26 @@
+/* The two halves of the json module. Both follow the limits below and run no Lua code. */
+#ifndef RS_SYS_JSON_H
+#define RS_SYS_JSON_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+enum { RS_JSON_DEPTH = 200 };
+
+/* The registry's name of the metatable that marks a table as an array. It has no metamethods: a marked table is a plain
+ * table in every other way. */
+#define RS_JSON_ARRAY "rshell.json.array"
+
+/* json.encode(value[, options]) and json.decode(text[, options]). Their first upvalue is the metatable of arrays; the
+ * second one of encode is what rs_json_encoder_push leaves. */
+int rs_json_encode(lua_State *L);
+int rs_json_decode(lua_State *L);
+
+void rs_json_encoder_push(lua_State *L);
+
+/* Raises unless the value at index is a table with no other fields than these; known ends with NULL. */
+void rs_json_check_options(lua_State *L, int index, const char *const known[]);
+/* The option invalid = "error" | "replace": true for "replace"; raises for anything else. */
+bool rs_json_invalid_option(lua_State *L, int index);
+
+#endif
