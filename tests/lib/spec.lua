@@ -180,12 +180,15 @@ end
 
 -- A new folder of the test's own, removed after it.
 function t.tmp()
-    local name = os.tmpname()
-    os.remove(name)
-    local dir = name .. ".spec"
-    assert(os.execute("mkdir -m 700 '" .. dir .. "'"))
-    current.tmp[#current.tmp + 1] = dir
-    return dir
+    local base = os.getenv "TMPDIR" or "/tmp"
+    for _ = 1, 100 do
+        local dir = ("%s/spec-%s-%d"):format(base, tostring {}:match "%x+$", math.random(1000000))
+        if os.execute("mkdir -m 700 '" .. dir .. "' 2>/dev/null") then
+            current.tmp[#current.tmp + 1] = dir
+            return dir
+        end
+    end
+    error("no folder can be made in " .. base)
 end
 
 -- Runs fn(...) when the test has ended, last one first.
