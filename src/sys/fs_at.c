@@ -163,6 +163,14 @@ int rs_fs_place_follow(rs_fs_place *p)
     }
 }
 
+size_t rs_fs_path_len(const char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    return n;
+}
+
 char *rs_fs_readlink(int dir, const char *name, int *err)
 {
     char *mem = NULL;

@@ -3,6 +3,8 @@
 #ifndef RS_SYS_FS_AT_H
 #define RS_SYS_FS_AT_H
 
+#include <stddef.h>
+
 /* dir is AT_FDCWD where the path fits; name points into the path. */
 typedef struct rs_fs_at {
     int dir;
@@ -29,6 +31,9 @@ int rs_fs_place_open(rs_fs_place *p, const char *path);
  * does, links that a stranger put into a folder like /tmp. */
 int rs_fs_place_follow(rs_fs_place *p);
 void rs_fs_place_close(rs_fs_place *p);
+
+/* The length of a path without the slashes at its end ("/" has none to lose). */
+size_t rs_fs_path_len(const char *path);
 
 /* The text of a link, malloc'd; NULL and *err without. */
 char *rs_fs_readlink(int dir, const char *name, int *err);

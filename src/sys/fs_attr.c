@@ -1,6 +1,7 @@
 #include "sys/fs_attr.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,4 +155,38 @@ int rs_fs_attr_chown(int fd, const struct stat *want)
     if (st.st_uid == want->st_uid && st.st_gid == want->st_gid)
         return 0;
     return fchown(fd, want->st_uid, want->st_gid) ? -errno : 0;
+}
+
+/* Set-id bits go with the owner that they were given for. */
+static unsigned kept_mode(const struct stat *from, const struct stat *is)
+{
+    bool same = from->st_uid == is->st_uid && from->st_gid == is->st_gid;
+    return from->st_mode & (same ? 07777 : 01777);
+}
+
+int rs_fs_attr_give(int in, int out, const struct stat *st)
+{
+    struct stat is;
+    if (geteuid() == 0 && fchown(out, st->st_uid, st->st_gid) && errno != EPERM && errno != EINVAL)
+        return -errno;
+    rs_fs_attr_copy(in, out, false);
+    if (fstat(out, &is) || fchmod(out, kept_mode(st, &is)))
+        return -errno;
+    const struct timespec times[2] = {st->st_atim, st->st_mtim};
+    return futimens(out, times) ? -errno : 0;
+}
+
+int rs_fs_attr_give_at(int dir, const char *name, const struct stat *st)
+{
+    struct stat is;
+    if (geteuid() == 0 && fchownat(dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) && errno != EPERM &&
+        errno != EINVAL)
+        return -errno;
+    if (fstatat(dir, name, &is, AT_SYMLINK_NOFOLLOW))
+        return -errno;
+    unsigned mode = kept_mode(st, &is);
+    if (!S_ISLNK(is.st_mode) && (is.st_mode & 07777) != mode && fchmodat(dir, name, mode, AT_SYMLINK_NOFOLLOW))
+        return -errno;
+    const struct timespec times[2] = {st->st_atim, st->st_mtim};
+    return utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 }

@@ -24,6 +24,12 @@ int rs_fs_make_finish(const rs_fs_make *m, int fd, unsigned usual, bool nameless
  * its folder and `from` doesn't have. strict: fails where one can't be set. `from` may be O_PATH. */
 int rs_fs_attr_copy(int from, int to, bool strict);
 
+/* What a copy shares with its original, st: with root's rights the owner, the extended attributes of `in`, the mode (set-id
+ * bits only together with the owner), and last the times. */
+int rs_fs_attr_give(int in, int out, const struct stat *st);
+/* The same by name, for what isn't open: without extended attributes. Links are changed themselves. */
+int rs_fs_attr_give_at(int dir, const char *name, const struct stat *st);
+
 /* The owner, where it differs. */
 int rs_fs_attr_chown(int fd, const struct stat *want);
 

@@ -1,6 +1,5 @@
 #include "sys/fs_change.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,25 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/err.h"
 #include "sys/fs_at.h"
 #include "sys/fs_temp.h"
-#include "sys/fs_tree.h"
-
-int rs_fs_fail_note(rs_fs_fail *f, int err, const char *path)
-{
-    if (err && !f->err) {
-        f->err = err;
-        f->path = path ? strdup(path) : NULL;
-    }
-    return err;
-}
-
-void rs_fs_fail_fini(rs_fs_fail *f)
-{
-    free(f->path);
-    *f = (rs_fs_fail){0};
-}
 
 /* Making folders */
 
@@ -86,10 +68,7 @@ static int descend(int *dir, const char *name, int umask)
 
 static size_t last_part(const char *path, size_t *end)
 {
-    size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/')
-        n--;
-    *end = n;
+    size_t n = *end = rs_fs_path_len(path);
     while (n > 0 && path[n - 1] != '/')
         n--;
     return n;
@@ -160,7 +139,7 @@ int rs_fs_mktemp_dir(const char *dir, const char *prefix, char **out)
     return -EEXIST;
 }
 
-/* Removing */
+/* Removing one */
 
 static int unlink_path(const char *path, int flags)
 {
@@ -181,194 +160,6 @@ int rs_fs_unlink(const char *path)
 int rs_fs_rmdir(const char *path)
 {
     return unlink_path(path, AT_REMOVEDIR);
-}
-
-/* What is gone already is as good as removed, except for the root. */
-static int remove_entry(const rs_fs_visit *v, int flags)
-{
-    if (unlinkat(v->dir, v->name, flags) == 0 || (errno == ENOENT && v->depth > 0))
-        return 0;
-    return -errno;
-}
-
-/* Enters a folder; what isn't one any more is removed as what it is now. */
-static int remove_or_enter(rs_fs_tree *t, const rs_fs_visit *v)
-{
-    if (v->type != DT_DIR)
-        return remove_entry(v, 0);
-    int err = rs_fs_tree_enter(t, false, 0);
-    if (err == -ENOTDIR || err == -ELOOP)
-        return remove_entry(v, 0);
-    /* One that can't be read may still be empty. */
-    if (err == -EACCES && remove_entry(v, AT_REMOVEDIR) == 0)
-        return 0;
-    return err == -ENOENT && v->depth > 0 ? 0 : err;
-}
-
-static int remove_tree(rs_fs_tree *t, rs_fs_fail *fail)
-{
-    rs_fs_visit v;
-    int got;
-    while ((got = rs_fs_tree_next(t, &v)) > 0) {
-        int err = v.what == RS_FS_LEAVE ? remove_entry(&v, AT_REMOVEDIR) : remove_or_enter(t, &v);
-        rs_fs_fail_note(fail, err, v.depth ? v.path : NULL);
-    }
-    rs_fs_fail_note(fail, got, NULL);
-    return fail->err;
-}
-
-static bool is_root(int dir, const char *name)
-{
-    struct stat st, root;
-    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && stat("/", &root) == 0 && st.st_dev == root.st_dev &&
-           st.st_ino == root.st_ino;
-}
-
-int rs_fs_remove_at(int dir, const char *name, const char *shown, bool recursive, rs_fs_fail *fail)
-{
-    if (unlinkat(dir, name, 0) == 0)
-        return 0;
-    /* A folder is EISDIR in Linux, but some file systems say EPERM as POSIX has it. */
-    int err = -errno;
-    struct stat st;
-    if (err == -ENOENT || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(st.st_mode))
-        return rs_fs_fail_note(fail, err, NULL);
-    if (!recursive)
-        return rs_fs_fail_note(fail, -EISDIR, NULL);
-    if (is_root(dir, name))
-        return rs_fs_fail_note(fail, RS_EUSAGE, NULL);
-    rs_fs_tree *t;
-    err = rs_fs_tree_new_at(&t, dir, name, shown);
-    if (err)
-        return rs_fs_fail_note(fail, err, NULL);
-    err = remove_tree(t, fail);
-    rs_fs_tree_free(t);
-    return err;
-}
-
-int rs_fs_remove(const char *path, bool recursive, rs_fs_fail *fail)
-{
-    rs_fs_place p;
-    int err = rs_fs_place_open(&p, path);
-    if (err)
-        return rs_fs_fail_note(fail, err, NULL);
-    if (strcmp(p.name, ".") == 0)
-        err = rs_fs_fail_note(fail, is_root(p.dir, ".") ? RS_EUSAGE : -EINVAL, NULL);
-    else
-        err = rs_fs_remove_at(p.dir, p.name, path, recursive, fail);
-    rs_fs_place_close(&p);
-    return err;
-}
-
-/* Modes and owners */
-
-static int chmod_entry(const rs_fs_visit *v, const rs_mode *mode, unsigned *result)
-{
-    struct stat st;
-    if (fstatat(v->dir, v->name, &st, AT_SYMLINK_NOFOLLOW))
-        return errno == ENOENT && v->depth > 0 ? 0 : -errno;
-    if (S_ISLNK(st.st_mode))
-        return 0;
-    *result = rs_mode_apply(mode, st.st_mode, S_ISDIR(st.st_mode));
-    if (*result == (st.st_mode & 07777))
-        return 0;
-    return fchmodat(v->dir, v->name, *result, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
-}
-
-/* A folder that we could not read any more gets its mode on the way back. */
-static int chmod_visit(rs_fs_tree *t, const rs_fs_visit *v, const rs_mode *mode)
-{
-    struct stat st;
-    unsigned result = 0;
-    if (v->what == RS_FS_LEAVE || v->type != DT_DIR)
-        return chmod_entry(v, mode, &result);
-    if (fstatat(v->dir, v->name, &st, AT_SYMLINK_NOFOLLOW))
-        return -errno;
-    int err = (rs_mode_apply(mode, st.st_mode, true) & 0500) == 0500 ? chmod_entry(v, mode, &result) : 0;
-    if (err)
-        return err;
-    err = rs_fs_tree_enter(t, false, 0);
-    return err == -ENOTDIR || err == -ELOOP ? 0 : err;
-}
-
-static int chmod_path(const char *path, const rs_mode *mode)
-{
-    rs_fs_at at;
-    struct stat st;
-    int err = rs_fs_at_open(&at, path);
-    if (err)
-        return err;
-    if (fstatat(at.dir, at.name, &st, 0) ||
-        fchmodat(at.dir, at.name, rs_mode_apply(mode, st.st_mode, S_ISDIR(st.st_mode)), 0))
-        err = -errno;
-    rs_fs_at_close(&at);
-    return err;
-}
-
-static bool is_link(const char *path)
-{
-    rs_fs_at at;
-    struct stat st;
-    if (rs_fs_at_open(&at, path))
-        return false;
-    bool link = fstatat(at.dir, at.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
-    rs_fs_at_close(&at);
-    return link;
-}
-
-int rs_fs_chmod(const char *path, const rs_mode *mode, bool recursive, rs_fs_fail *fail)
-{
-    rs_fs_tree *t;
-    rs_fs_visit v;
-    int got, err;
-    if (!recursive || is_link(path))
-        return rs_fs_fail_note(fail, chmod_path(path, mode), NULL);
-    err = rs_fs_tree_new(&t, path);
-    if (err)
-        return rs_fs_fail_note(fail, err, NULL);
-    while ((got = rs_fs_tree_next(t, &v)) > 0)
-        rs_fs_fail_note(fail, chmod_visit(t, &v, mode), v.depth ? v.path : NULL);
-    rs_fs_fail_note(fail, got, NULL);
-    rs_fs_tree_free(t);
-    return fail->err;
-}
-
-static int chown_path(const char *path, uid_t uid, gid_t gid, bool follow)
-{
-    rs_fs_at at;
-    int err = rs_fs_at_open(&at, path);
-    if (err)
-        return err;
-    err = fchownat(at.dir, at.name, uid, gid, follow ? 0 : AT_SYMLINK_NOFOLLOW) ? -errno : 0;
-    rs_fs_at_close(&at);
-    return err;
-}
-
-static int chown_visit(rs_fs_tree *t, const rs_fs_visit *v, uid_t uid, gid_t gid)
-{
-    if (v->what == RS_FS_LEAVE)
-        return 0;
-    if (fchownat(v->dir, v->name, uid, gid, AT_SYMLINK_NOFOLLOW))
-        return errno == ENOENT && v->depth > 0 ? 0 : -errno;
-    int err = v->type == DT_DIR ? rs_fs_tree_enter(t, false, 0) : 0;
-    return err == -ENOTDIR || err == -ELOOP ? 0 : err;
-}
-
-int rs_fs_chown(const char *path, uid_t uid, gid_t gid, bool recursive, bool follow, rs_fs_fail *fail)
-{
-    rs_fs_tree *t;
-    rs_fs_visit v;
-    int got, err;
-    if (!recursive || is_link(path))
-        return rs_fs_fail_note(fail, chown_path(path, uid, gid, follow), NULL);
-    err = rs_fs_tree_new(&t, path);
-    if (err)
-        return rs_fs_fail_note(fail, err, NULL);
-    while ((got = rs_fs_tree_next(t, &v)) > 0)
-        rs_fs_fail_note(fail, chown_visit(t, &v, uid, gid), v.depth ? v.path : NULL);
-    rs_fs_fail_note(fail, got, NULL);
-    rs_fs_tree_free(t);
-    return fail->err;
 }
 
 /* Names */

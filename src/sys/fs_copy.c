@@ -15,6 +15,7 @@
 #include "sys/fs_checksum.h"
 #include "sys/fs_content.h"
 #include "sys/fs_ladder.h"
+#include "sys/fs_remove.h"
 #include "sys/fs_temp.h"
 #include "sys/fs_tree.h"
 
@@ -27,7 +28,6 @@ struct rs_fs_copier {
     char *to_path, *to_name;
     size_t from_len; /* of the source's path as it is shown */
     rs_fs_copied n;
-    bool root; /* owners can be given away */
 
     bool busy; /* a file is under way: */
     rs_fs_content content;
@@ -64,11 +64,7 @@ static char *to_path(const rs_fs_copier *c, const rs_fs_visit *v)
 
 static int fail_to(const rs_fs_copier *c, rs_fs_fail *fail, int err, const struct pair *p)
 {
-    if (err && !fail->err) {
-        fail->err = err;
-        fail->path = to_path(c, p->v);
-    }
-    return err;
+    return err ? rs_fs_fail_note_taken(fail, err, to_path(c, p->v)) : 0;
 }
 
 static bool may_replace(const rs_fs_copier *c)
@@ -95,43 +91,6 @@ static int make_way(rs_fs_copier *c, const struct pair *p, rs_fs_fail *fail)
     return err;
 }
 
-/* Attributes */
-
-/* Set-id bits go with the owner that they were given for. */
-static unsigned kept_mode(const struct stat *from, const struct stat *is)
-{
-    bool same = from->st_uid == is->st_uid && from->st_gid == is->st_gid;
-    return from->st_mode & (same ? 07777 : 01777);
-}
-
-static int set_attributes(const rs_fs_copier *c, int in, int out, const struct stat *st)
-{
-    struct stat is;
-    if (c->root && fchown(out, st->st_uid, st->st_gid) && errno != EPERM && errno != EINVAL)
-        return -errno;
-    rs_fs_attr_copy(in, out, false);
-    if (fstat(out, &is) || fchmod(out, kept_mode(st, &is)))
-        return -errno;
-    const struct timespec times[2] = {st->st_atim, st->st_mtim};
-    return futimens(out, times) ? -errno : 0;
-}
-
-/* The same by name, without extended attributes, for what isn't open. */
-static int set_attributes_at(const rs_fs_copier *c, int dir, const char *name, const struct stat *st)
-{
-    struct stat is;
-    if (c->root && fchownat(dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) && errno != EPERM &&
-        errno != EINVAL)
-        return -errno;
-    if (fstatat(dir, name, &is, AT_SYMLINK_NOFOLLOW))
-        return -errno;
-    unsigned mode = kept_mode(st, &is);
-    if (!S_ISLNK(is.st_mode) && (is.st_mode & 07777) != mode && fchmodat(dir, name, mode, AT_SYMLINK_NOFOLLOW))
-        return -errno;
-    const struct timespec times[2] = {st->st_atim, st->st_mtim};
-    return utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
-}
-
 /* Files */
 
 static void names_free(rs_fs_copier *c)
@@ -156,7 +115,7 @@ static int file_finish(rs_fs_copier *c)
 {
     int err;
     if (c->opts.preserve) {
-        err = set_attributes(c, c->content.in, c->temp.fd, &c->st);
+        err = rs_fs_attr_give(c->content.in, c->temp.fd, &c->st);
     } else {
         const rs_fs_make make = {NULL, -1};
         err = rs_fs_make_finish(&make, c->temp.fd, c->st.st_mode & 0777, !c->temp.name[0]);
@@ -240,7 +199,7 @@ static int copy_file(rs_fs_copier *c, struct pair *p, rs_fs_fail *fail)
         if (unchanged < 0)
             return fail_from(fail, unchanged, p);
         c->n.skipped++;
-        return c->opts.preserve ? fail_to(c, fail, set_attributes_at(c, p->dir, p->name, &p->st), p) : 0;
+        return c->opts.preserve ? fail_to(c, fail, rs_fs_attr_give_at(p->dir, p->name, &p->st), p) : 0;
     }
     err = make_way(c, p, fail);
     if (!err)
@@ -277,7 +236,7 @@ static int place_special(rs_fs_copier *c, const struct pair *p, struct special *
         return err;
     const char *name = p->there ? temp : p->name;
     if (c->opts.preserve)
-        err = set_attributes_at(c, p->dir, name, &p->st);
+        err = rs_fs_attr_give_at(p->dir, name, &p->st);
     if (!err && p->there && renameat(p->dir, temp, p->dir, p->name))
         err = -errno;
     if (err)
@@ -403,7 +362,7 @@ static int leave_folder(rs_fs_copier *c, struct pair *p, rs_fs_fail *fail)
     /* The root may be a link to a folder: its own times are no matter of ours. */
     if (!c->opts.preserve || S_ISLNK(p->old.st_mode))
         return 0;
-    return fail_to(c, fail, set_attributes_at(c, p->dir, p->name, &p->st), p);
+    return fail_to(c, fail, rs_fs_attr_give_at(p->dir, p->name, &p->st), p);
 }
 
 static int copy_entry(rs_fs_copier *c, const rs_fs_visit *v, rs_fs_fail *fail)
@@ -496,14 +455,6 @@ static int copier_open(rs_fs_copier *c, const char *from, const char *to, rs_fs_
     return rs_fs_fail_note(fail, err, to);
 }
 
-static size_t without_slashes(const char *path)
-{
-    size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/')
-        n--;
-    return n;
-}
-
 int rs_fs_copier_new(rs_fs_copier **out, const char *from, const char *to, const rs_fs_copy_opts *opts,
                      rs_fs_fail *fail)
 {
@@ -511,14 +462,13 @@ int rs_fs_copier_new(rs_fs_copier **out, const char *from, const char *to, const
     if (!c)
         return rs_fs_fail_note(fail, -ENOMEM, NULL);
     c->opts = *opts;
-    c->root = geteuid() == 0;
-    c->from_len = without_slashes(from);
+    c->from_len = rs_fs_path_len(from);
     int err = copier_open(c, from, to, fail);
     if (err) {
         rs_fs_copier_free(c);
         return err;
     }
-    c->to_path[without_slashes(to)] = 0;
+    c->to_path[rs_fs_path_len(to)] = 0;
     *out = c;
     return 0;
 }
@@ -588,82 +538,4 @@ int rs_fs_copy(const char *from, const char *to, bool replace, rs_fs_copied *n, 
 {
     *n = (rs_fs_copied){0};
     return copy_all(from, to, &(rs_fs_copy_opts){.replace = replace, .preserve = true}, n, fail);
-}
-
-/* Moving across file systems */
-
-/* What rename(2) would refuse is refused before anything is copied. */
-static int check_move(const char *from, const rs_fs_place *to)
-{
-    struct stat st, old;
-    rs_fs_at at;
-    int err = rs_fs_at_open(&at, from);
-    if (err)
-        return err;
-    err = fstatat(at.dir, at.name, &st, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
-    rs_fs_at_close(&at);
-    if (err || fstatat(to->dir, to->name, &old, AT_SYMLINK_NOFOLLOW))
-        return err;
-    if (S_ISDIR(st.st_mode) != S_ISDIR(old.st_mode))
-        return S_ISDIR(old.st_mode) ? -EISDIR : -ENOTDIR;
-    if (!S_ISDIR(old.st_mode))
-        return 0;
-    rs_fs_names names;
-    int fd = openat(to->dir, to->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    err = fd < 0 ? -errno : rs_fs_names_read(&names, fd);
-    if (fd >= 0)
-        close(fd);
-    if (err)
-        return err;
-    bool empty = names.n == 0;
-    rs_fs_names_fini(&names);
-    return empty ? 0 : -ENOTEMPTY;
-}
-
-/* The path of another name in the folder of `to`. */
-static char *sibling(const char *to, const char *name)
-{
-    char *path;
-    size_t n = without_slashes(to);
-    while (n > 0 && to[n - 1] != '/')
-        n--;
-    return asprintf(&path, "%.*s%s", (int)n, to, name) < 0 ? NULL : path;
-}
-
-static int move_copied(const char *from, const char *to, const rs_fs_place *place, rs_fs_fail *fail)
-{
-    char temp[32];
-    rs_fs_copied n;
-    int err = check_move(from, place);
-    if (!err)
-        err = rs_fs_temp_name(temp);
-    if (err)
-        return rs_fs_fail_note(fail, err, NULL);
-    char *path = sibling(to, temp);
-    if (!path)
-        return rs_fs_fail_note(fail, -ENOMEM, NULL);
-    err = rs_fs_copy(from, path, false, &n, fail);
-    if (!err && renameat(place->dir, temp, place->dir, place->name))
-        err = rs_fs_fail_note(fail, -errno, to);
-    if (err) {
-        rs_fs_fail ignored = {0};
-        rs_fs_remove_at(place->dir, temp, path, true, &ignored);
-        rs_fs_fail_fini(&ignored);
-    }
-    free(path);
-    return err ? err : rs_fs_remove(from, true, fail);
-}
-
-int rs_fs_move(const char *from, const char *to, rs_fs_fail *fail)
-{
-    rs_fs_place place;
-    int err = rs_fs_rename(from, to);
-    if (err != -EXDEV)
-        return rs_fs_fail_note(fail, err, NULL);
-    err = rs_fs_place_open(&place, to);
-    if (err)
-        return rs_fs_fail_note(fail, err, to);
-    err = move_copied(from, to, &place, fail);
-    rs_fs_place_close(&place);
-    return err;
 }

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sys/fs_change.h"
+#include "sys/fs_fail.h"
 
 typedef struct rs_fs_copied {
     uint64_t files; /* and links and fifos, but not folders */
@@ -34,8 +34,5 @@ const rs_fs_copied *rs_fs_copier_counts(const rs_fs_copier *c);
 void rs_fs_copier_free(rs_fs_copier *c);
 
 int rs_fs_copy(const char *from, const char *to, bool replace, rs_fs_copied *n, rs_fs_fail *fail);
-
-/* rename(2), and across file systems a copy under another name, a rename, and a removal. */
-int rs_fs_move(const char *from, const char *to, rs_fs_fail *fail);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "sys/fs_change.h"
+#include "sys/fs_fail.h"
 #include "sys/fs_stat.h"
 
 typedef struct rs_fs_item {

@@ -9,9 +9,9 @@
 
 #include "base/buf.h"
 #include "sys/fs_attr.h"
-#include "sys/fs_change.h"
 #include "sys/fs_checksum.h"
 #include "sys/fs_copy.h"
+#include "sys/fs_fail.h"
 #include "sys/fs_list.h"
 
 /* One call on its way through a worker. A binding fills one on its C stack, with strings that are Lua's; rs_fs_call copies it

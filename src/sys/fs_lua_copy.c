@@ -7,7 +7,7 @@
 #include "sys/fs_lua.h"
 #include "sys/fs_opts.h"
 
-static const char class[] = "rshell.fs.Copier";
+static const char class[] = "rshell.Copier";
 
 enum { STEP_MS = 100 };
 

@@ -13,7 +13,7 @@
 #include "sys/fs_lua.h"
 #include "sys/fs_opts.h"
 
-static const char class[] = "rshell.fs.File";
+static const char class[] = "rshell.File";
 
 /* What is done at once when the file is a regular one: a disk answers soon. */
 enum { SMALL = 64 * 1024 };

@@ -10,7 +10,7 @@
 #include "sys/fs_lua.h"
 #include "sys/fs_opts.h"
 
-static const char class[] = "rshell.fs.Walker";
+static const char class[] = "rshell.Walker";
 
 enum { BLOCK = 1000 };
 

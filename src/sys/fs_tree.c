@@ -61,14 +61,6 @@ static int set_path(rs_fs_tree *t, size_t folder, const char *name)
     return 0;
 }
 
-static size_t without_slashes(const char *path)
-{
-    size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/')
-        n--;
-    return n;
-}
-
 int rs_fs_tree_new_at(rs_fs_tree **out, int dir, const char *name, const char *path)
 {
     rs_fs_tree *t = calloc(1, sizeof *t);
@@ -80,7 +72,7 @@ int rs_fs_tree_new_at(rs_fs_tree **out, int dir, const char *name, const char *p
         err = rs_fs_names_add(&names, name, DT_UNKNOWN);
     rs_fs_names_done(&names);
     if (!err) {
-        t->path_len = t->path[without_slashes(path)] = 0;
+        t->path_len = t->path[rs_fs_path_len(path)] = 0;
         err = add_level(t, &names, 0);
     }
     int fd = err ? -1 : fcntl(dir, F_DUPFD_CLOEXEC, 0);
