@@ -53,13 +53,21 @@ static void tell(rs_stream *s)
     s->ops->want(s->source, s->in != NULL, s->out != NULL);
 }
 
+/* Waking may free the stream. The source goes on watching, since most who are woken come back for more; it is told to stop when
+ * it has news for nobody. */
 void rs_stream_ready(rs_stream *s, bool in, bool out)
 {
-    if (in)
-        wake(&s->in, 0);
-    if (out)
-        wake(&s->out, 0);
-    tell(s);
+    rs_wait *reader = in ? s->in : NULL, *writer = out ? s->out : NULL;
+    if (!reader && !writer) {
+        tell(s);
+        return;
+    }
+    s->in = reader ? NULL : s->in;
+    s->out = writer ? NULL : s->out;
+    if (reader)
+        rs_wait_done(reader, 0);
+    if (writer)
+        rs_wait_done(writer, 0);
 }
 
 rs_buf *rs_stream_input(rs_stream *s)

@@ -21,7 +21,8 @@ struct runner;
 typedef struct collector {
     struct runner *run;
     rs_stream *s; /* NULL once at its end */
-    rs_buf got;
+    rs_buf got;   /* all of it at the end; what fitted, past the limit */
+    bool full;    /* what more comes is thrown away */
     rs_wait wait;
 } collector;
 
@@ -139,30 +140,40 @@ static void restart_idle(runner *r)
 
 static void collect_on(rs_wait *w);
 
+/* What was read so far becomes ours, without a copy. */
+static void take_over(collector *c)
+{
+    rs_buf *from = rs_stream_input(c->s), ours = c->got;
+    if (c->full)
+        return;
+    c->got = *from;
+    *from = ours;
+}
+
 /* Reads all there is. Past the limit the rest is thrown away and the program is ended. */
 static void collect(collector *c)
 {
-    rs_buf *from = rs_stream_input(c->s);
-    size_t before = rs_buf_len(from);
     int err;
-    do
-        err = rs_stream_fill(c->s, rs_buf_len(from) + 1);
-    while (!err);
-    if (rs_buf_len(from) > before)
+    bool any = false;
+    do {
+        err = rs_stream_fill(c->s, rs_buf_len(rs_stream_input(c->s)) + 1);
+        any = any || !err;
+        if (err == RS_ELIMIT) {
+            take_over(c);
+            c->full = true;
+            end(c->run, "limit");
+        }
+        if (c->full)
+            rs_buf_clear(rs_stream_input(c->s));
+    } while (!err || err == RS_ELIMIT);
+    if (any)
         restart_idle(c->run);
-    if (err == RS_ELIMIT) {
-        end(c->run, "limit");
-        rs_buf_clear(from);
-        err = -EAGAIN;
-    }
     if (err == -EAGAIN && !rs_stream_await_in(c->s, &c->wait)) {
         c->wait.waiter = c;
         c->wait.wake = collect_on;
         return;
     }
-    rs_buf old = c->got; /* the stream's buffer becomes ours */
-    c->got = *from;
-    *from = old;
+    take_over(c);
     close_stream(&c->s);
 }
 
@@ -242,7 +253,7 @@ static int ticket_gc(lua_State *L)
 
 static void push_output(lua_State *L, collector *c, const char *key)
 {
-    const rs_buf *b = c->s ? rs_stream_input(c->s) : &c->got;
+    const rs_buf *b = c->s && !c->full ? rs_stream_input(c->s) : &c->got;
     lua_pushlstring(L, rs_buf_data(b), rs_buf_len(b));
     lua_setfield(L, -2, key);
 }
@@ -320,6 +331,8 @@ static runner *runner_new(lua_State *L, size_t input_len)
         return NULL;
     r->loop = rs_task_loop(L);
     r->out.run = r->err.run = r;
+    rs_buf_init(&r->out.got, 0);
+    rs_buf_init(&r->err.got, 0);
     r->out.wait.done = r->err.wait.done = r->in_wait.done = true; /* none of them is waited for yet */
     r->group = rs_pgroup_new(r->loop, rs_proc_spec_check(L, 1), all_ended, r);
     r->input = malloc(input_len + 1);

@@ -196,6 +196,7 @@ typedef struct starter {
     rs_proc_ends *ends;
     rs_proc_failure *f;
     int n;         /* stages */
+    bool feed;     /* there is input for the first stage */
     int prev;      /* read end of the pipe from the stage before, or -1 */
     int err_write; /* the one stderr pipe of all stages, or -1 */
     int pty;       /* slave, or -1 */
@@ -244,6 +245,8 @@ static int pick_in(starter *s, int stage, int k)
     int fd = s->prev;
     s->prev = -1;
     enum target t = target_of(s->L, stage, "stdin");
+    if (k == 1 && t == DEFAULT && s->feed)
+        t = PIPE;
     if (k > 1 && t == DEFAULT)
         return fd >= 0 ? keep(s, fd) : open_null(s);
     if (fd >= 0)
@@ -408,6 +411,8 @@ int rs_proc_spec_start(lua_State *L, int i, rs_pgroup *g, rs_proc_ends *ends, rs
     *f = (rs_proc_failure){0};
     luaL_checkstack(L, 20, "process");
     s.n = rs_proc_spec_check(L, i);
+    s.feed = lua_getfield(L, i, "input") != LUA_TNIL;
+    lua_pop(L, 1);
     int stages = lua_getfield(L, i, "stages") == LUA_TTABLE ? lua_gettop(L) : 0;
     f->err = start_all(&s, i, stages);
     lua_pop(L, 1);

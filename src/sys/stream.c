@@ -172,6 +172,7 @@ static int l_read(lua_State *L)
 {
     lstream *ls = check_open(L, 1);
     double seconds = luaL_optnumber(L, 3, -1);
+    lua_settop(L, 3);
     read_request *r = lua_newuserdatauv(L, sizeof *r, 0);
     *r = (read_request){.ls = ls};
     parse_format(L, 2, r);
