@@ -6,28 +6,6 @@
 #include "loop/task_error.h"
 #include "sys/sys.h"
 
-static bool is_known(const char *name, const char *const known[])
-{
-    for (; *known; known++)
-        if (strcmp(name, *known) == 0)
-            return true;
-    return false;
-}
-
-void rs_json_check_options(lua_State *L, int index, const char *const known[])
-{
-    luaL_checktype(L, index, LUA_TTABLE);
-    lua_pushnil(L);
-    while (lua_next(L, index)) {
-        lua_pop(L, 1);
-        const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1);
-        if (!is_known(name, known)) {
-            rs_error_push(L, "usage", "json: unknown option '%s'", name);
-            lua_error(L);
-        }
-    }
-}
-
 bool rs_json_invalid_option(lua_State *L, int index)
 {
     int type = lua_getfield(L, index, "invalid");

@@ -18,8 +18,6 @@ int rs_json_decode(lua_State *L);
 
 void rs_json_encoder_push(lua_State *L);
 
-/* Raises unless the value at index is a table with no other fields than these; known ends with NULL. */
-void rs_json_check_options(lua_State *L, int index, const char *const known[]);
 /* The option invalid = "error" | "replace": true for "replace"; raises for anything else. */
 bool rs_json_invalid_option(lua_State *L, int index);
 

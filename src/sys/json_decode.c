@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/utf8.h"
+#include "sys/fs_opts.h"
 #include "sys/json.h"
 
 /* One pass over a Lua string, whose bytes stay where they are, with a NUL behind them: *at may be read at the end. Each
@@ -377,7 +378,7 @@ int rs_json_decode(lua_State *L)
     struct reader r = {.L = L, .text = s, .at = s, .end = s + n};
     lua_settop(L, 2);
     if (!lua_isnil(L, 2)) {
-        rs_json_check_options(L, 2, known);
+        rs_fs_opts_check(L, 2, known);
         r.replace = rs_json_invalid_option(L, 2);
     }
     return read_text(&r) ? 1 : push_failure(&r);

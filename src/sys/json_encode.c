@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "loop/task_error.h"
+#include "sys/fs_opts.h"
 #include "sys/json.h"
 
 #define ENCODER "rshell.json.encoder"
@@ -465,7 +466,7 @@ static void read_options(struct encoder *e)
     e->indent = 0;
     if (lua_isnil(L, 2))
         return;
-    rs_json_check_options(L, 2, known);
+    rs_fs_opts_check(L, 2, known);
     read_indent(e);
     lua_getfield(L, 2, "sort");
     e->sort = lua_toboolean(L, -1);
