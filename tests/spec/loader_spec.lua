@@ -31,4 +31,10 @@ spec.test("a module that isn't there says so", function(t)
     t.eq(err:find "in this version", nil)
 end)
 
+spec.test("a C module finds the Lua API in the program", function(t)
+    local ok, cjson = pcall(require, "cjson")
+    if not ok then t.skip "lua-cjson isn't installed" end
+    t.eq(cjson.encode {1, 2}, "[1,2]")
+end)
+
 spec.finish()
