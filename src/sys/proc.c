@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "loop/task_error.h"
 #include "sys/proc_lua.h"
@@ -33,8 +35,20 @@ static int l_signal_name(lua_State *L)
     return 1;
 }
 
+/* cwd(): the working directory of the process. */
+static int l_cwd(lua_State *L)
+{
+    char *dir = getcwd(NULL, 0);
+    if (!dir)
+        return rs_error_edge(L, -errno);
+    lua_pushstring(L, dir); /* leaks it only when memory ends here */
+    free(dir);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"spawn", rs_proc_spawn},     {"run", rs_proc_run}, {"kill", l_kill}, {"signal", l_signal},
+    {"spawn", rs_proc_spawn},   {"run", rs_proc_run}, {"which", rs_proc_which},
+    {"cwd", l_cwd},             {"kill", l_kill},     {"signal", l_signal},
     {"signal_name", l_signal_name}, {NULL, NULL},
 };
 

@@ -11,6 +11,7 @@ void rs_proc_push_exits(lua_State *L, const rs_pgroup *g);
 
 int rs_proc_run(lua_State *L);
 int rs_proc_spawn(lua_State *L);
+int rs_proc_which(lua_State *L);
 
 /* Registers the class of what spawn returns. */
 void rs_proc_handle_register(lua_State *L);

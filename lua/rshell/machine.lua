@@ -1,0 +1,210 @@
+-- Machines: the local one, and views of it. Members are in `members` and `fields`; every other name is a command.
+
+local command = require "rshell.command"
+local err = require "rshell.shared.error"
+local object = require "rshell.object"
+local options = require "rshell.shared.options"
+local task = require "rshell.task"
+local view = require "rshell.view"
+
+local M = {}
+
+local mt, make, state, test = object.class "machine"
+
+--- The view behind a machine, or nil for anything else.
+M.test = test
+
+---@param v rshell.View
+---@return rshell.Machine
+function M.of(v)
+    v.machine = v.machine or make(v)
+    return v.machine
+end
+
+---@class rshell.Machine
+local members = {}
+local fields = {}
+
+-- ---- facts ----
+
+local function uname(v)
+    local conn = v.conn
+    conn.uname = conn.uname or view.ask(v, "host", "uname")
+    return conn.uname
+end
+
+function fields.name(v) return v.conn.name end
+function fields.host(v) return v.conn.host end
+function fields.port(v) return v.conn.port end
+function fields.user(v) return v.user or v.conn.user end
+function fields.uname(v) return uname(v).sysname end
+function fields.os(v) return uname(v).sysname:lower() end
+function fields.arch(v) return uname(v).machine end
+function fields.backend(v) return v.conn.kind, v.conn.reason end
+function fields.closed(v) return v.conn.closed or false end
+
+function fields.home(v)
+    local conn = v.conn
+    conn.home = conn.home or view.ask(v, "host", "home")
+    return conn.home
+end
+
+function fields.cwd(v)
+    v.workdir = v.workdir or require "rshell.workdir".new(v)
+    return v.workdir
+end
+
+function fields.env(v)
+    v.environment = v.environment or require "rshell.env".new(v)
+    return v.environment
+end
+
+function fields.cmd(v)
+    v.commands = v.commands or command.namespace(v)
+    return v.commands
+end
+
+--- python3 over there, else python.
+function fields.python(v)
+    return command.new(v, {tostring(members.which(M.of(v), "python3", "python"))})
+end
+
+function members:facts()
+    return view.ask(state(self), "host", "facts")
+end
+
+--- Seconds for one round trip.
+function members:ping()
+    local v, before = state(self), task.now()
+    view.ask(v, "host", "pid")
+    return task.now() - before
+end
+
+-- ---- paths and programs ----
+
+function members:path(...)
+    return require "rshell.path".new(state(self), ...)
+end
+
+--- The path of the first program found.
+function members:which(...)
+    local v = state(self)
+    local names = table.pack(...)
+    if names.n == 0 then err.usage "which: the name of a program expected" end
+    for i = 1, names.n do
+        if type(names[i]) ~= "string" or names[i] == "" or names[i]:find "\0" then
+            err.usage("which: the name of a program expected, got %s", object.type(names[i]))
+        end
+    end
+    local search = view.getenv(v, "PATH") or "/usr/local/bin:/usr/bin:/bin"
+    local found, text, name = view.check(v).proc.which(names, search, view.cwd(v))
+    if found then return members.path(self, found) end
+    if name ~= "ENOENT" and name ~= "ENOTFOUND" then view.fail(v, "which", text, name) end
+    err.raise {
+        kind = "notfound", host = v.conn.name, path = search, name = names[1],
+        message = ("no program '%s' in PATH (%s)"):format(table.concat(names, "' or '"), search),
+    }
+end
+
+--- A command that runs a script with sh; further values are $1...
+function members:sh(script, ...)
+    local v = state(self)
+    if type(script) ~= "string" then err.usage("sh: a script expected, got %s", object.type(script)) end
+    return command.new(v, {"sh", "-c", script, "sh"}):bind(...)
+end
+
+-- ---- views ----
+
+function members:at(dir)
+    local v = state(self)
+    local d = view.derive(v)
+    d.cwd = require "rshell.path".text(v, dir)
+    return M.of(d)
+end
+
+local WITH = {env = "table", cwd = "any", timeout = "number", umask = "integer", user = "string"}
+
+members["with"] = function(self, opts)
+    local v = state(self)
+    options.check("with", opts, WITH)
+    local d = view.derive(v)
+    if opts.env then d.env = require "rshell.env".changed(d.env, opts.env) end
+    if opts.cwd ~= nil then d.cwd = require "rshell.path".text(v, opts.cwd) end
+    if opts.umask and (opts.umask < 0 or opts.umask > 511) then err.usage "with: umask is a number from 0 to 0777" end
+    d.timeout, d.umask, d.user = opts.timeout or d.timeout, opts.umask or d.umask, opts.user or d.user
+    return M.of(d)
+end
+
+-- ---- more than one file holds ----
+
+function members:session() return require "rshell.session".new(state(self)) end
+function members:tempdir() return require "rshell.tempdir".new(state(self)) end
+
+function members:upload(src, dst, opts)
+    return require "rshell.copy".upload(state(self), src, dst, opts)
+end
+
+function members:download(src, dst, opts)
+    return require "rshell.copy".download(state(self), src, dst, opts)
+end
+
+function members:connect_sock(where, host) return require "rshell.sockets".connect(state(self), where, host) end
+function members:listen(where, host) return require "rshell.sockets".listen(state(self), where, host) end
+
+function members:tunnel(lport, dport, opts)
+    return require "rshell.tunnel".new(state(self), lport, dport, opts)
+end
+
+function members:list_processes() return require "rshell.processes".list(state(self)) end
+function members:pgrep(pattern) return require "rshell.processes".grep(state(self), pattern) end
+
+-- What later parts bring; the names are taken, so that none becomes a command.
+for _, name in ipairs {"sudo", "su", "doas", "container", "chroot", "via", "ssh", "deploy", "connect"} do
+    members[name] = function(self)
+        state(self)
+        err.raise {kind = "usage", message = ("m:%s: not in this version"):format(name)}
+    end
+end
+
+--- Closes the connection; `here` and views close nothing.
+function members:close()
+    local v = state(self)
+    if v.conn.close and v.conn.root == v then v.conn:close() end
+end
+
+-- ---- the object ----
+
+function mt.__index(self, key)
+    local v = state(self)
+    local member = members[key]
+    if member then return member end
+    local field = fields[key]
+    if field then return (field(v)) end
+    if key == nil then err.usage "a machine was indexed with nil" end
+    return command.from_key(v, key)
+end
+
+function mt.__newindex(_, key)
+    err.usage("a machine's '%s' can't be set; m.env, m.cwd:chdir and m:with change what can be changed", tostring(key))
+end
+
+function mt.__tostring(self)
+    local v = state(self)
+    local kind, reason = v.conn.kind, v.conn.reason
+    return ("machine %s (%s%s)"):format(v.conn.name, v.conn.closed and "closed" or kind, reason and ": " .. reason or "")
+end
+
+--- Two views of one machine with the same settings are the same machine.
+function mt.__eq(a, b)
+    local x, y = test(a), test(b)
+    return x and y and x.conn == y.conn and x.cwd == y.cwd and x.env == y.env and x.user == y.user
+        and x.timeout == y.timeout and x.umask == y.umask or false
+end
+
+mt.__close = members.close
+mt.__gc = nil
+
+--- Members by name, for completion, stubs and messages.
+M.members, M.fields = members, fields
+
+return M

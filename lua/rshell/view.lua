@@ -1,0 +1,192 @@
+-- A view of a machine: a connection that others share, and settings of its own. All objects of the API hold one.
+--
+--   view.conn     name host port user backend closed, facts that were asked once; shared by all views of the machine
+--   view.cwd      the working directory; nil until it is asked for
+--   view.env      changes to the machine's environment: name -> value, or false to unset; never modified in place
+--   view.timeout  seconds for each operation, or nil;  view.umask, view.user: for what is started here
+--
+-- A backend is a table of the modules fs, proc, net, host and hash, with the functions of rshell.sys.*: they wait, and answer
+-- `nil, text, NAME` for an expected failure.
+
+local err = require "rshell.shared.error"
+local task = require "rshell.task"
+
+local M = {}
+
+---@class rshell.Connection
+---@field name string
+---@field host string
+---@field port integer?
+---@field user string
+---@field kind string local agent bare
+---@field backend table
+---@field closed boolean?
+
+---@class rshell.View
+---@field conn rshell.Connection
+---@field cwd string?
+---@field env table<string, string|false>
+---@field timeout number?
+---@field umask integer?
+---@field user string?
+
+---@param conn rshell.Connection
+---@return rshell.View
+function M.new(conn)
+    return {conn = conn, env = {}, cwd_key = {}, env_key = {}}
+end
+
+--- A view with the same settings, as they are now in this task.
+---@param v rshell.View
+function M.derive(v)
+    local d = M.new(v.conn)
+    d.cwd, d.env = M.cwd(v), M.env(v)
+    d.timeout, d.umask, d.user = v.timeout, v.umask, v.user
+    return d
+end
+
+--- Raises unless the machine can still be used.
+---@param v rshell.View
+function M.check(v)
+    local conn = v.conn
+    if not conn.closed then return conn.backend end
+    err.raise {kind = "closed", host = conn.name, message = ("the machine %s was closed"):format(conn.name)}
+end
+
+--- Raises what a primitive answered.
+---@param v rshell.View
+---@param what string what was tried
+---@param text string
+---@param name string "ENOENT"
+---@param more table? further fields
+function M.fail(v, what, text, name, more)
+    local e = more or {}
+    e.kind, e.host, e.name = err.kind_of(name), v.conn.name, name
+    e.message = what == "" and text or ("%s: %s"):format(what, text)
+    err.raise(e)
+end
+
+local function answer(v, what, first, text, name, ...)
+    if first == nil and name then M.fail(v, what, text, name) end
+    return first, text, name, ...
+end
+
+--- Calls a primitive: M.ask(v, "host", "uname"). Raises what fails, and past the view's timeout.
+---@param v rshell.View
+---@param module string
+---@param fn string
+function M.ask(v, module, fn, ...)
+    local f = M.check(v)[module][fn]
+    local what = module .. "." .. fn
+    if v.timeout then return answer(v, what, task.timeout(v.timeout, f, ...)) end
+    return answer(v, what, f(...))
+end
+
+-- ---- settings, and the scopes of this task that override them ----
+
+--- The innermost scope of this task, or nil.
+local function scope(key)
+    return task.locals()[key]
+end
+
+--- The working directory here and now.
+---@param v rshell.View
+---@return string
+function M.cwd(v)
+    local s = scope(v.cwd_key)
+    if s then return s.value end
+    if not v.cwd then v.cwd = M.ask(v, "proc", "cwd") end
+    return v.cwd
+end
+
+--- The changes to the environment here and now; not to be modified.
+---@param v rshell.View
+---@return table<string, string|false>
+function M.env(v)
+    local s = scope(v.env_key)
+    return s and s.value or v.env
+end
+
+-- A scope's value is replaced, never modified: tasks that were spawned inside the scope go on with what they started with.
+local function set(v, key, field, value)
+    local s = scope(key)
+    if s then
+        task.locals()[key] = {value = value, outer = s.outer, token = s.token}
+    else
+        v[field] = value
+    end
+end
+
+---@param v rshell.View
+---@param dir string
+function M.set_cwd(v, dir)
+    set(v, v.cwd_key, "cwd", dir)
+end
+
+---@param v rshell.View
+---@param env table<string, string|false>
+function M.set_env(v, env)
+    set(v, v.env_key, "env", env)
+end
+
+local scope_mt = {__name = "scope"}
+
+function scope_mt.close(s)
+    local locals = task.locals()
+    local top = locals[s.key]
+    while top and top.token ~= s do top = top.outer end
+    if top then locals[s.key] = top.outer end
+end
+
+scope_mt.__close = scope_mt.close
+scope_mt.__index = scope_mt
+
+local function enter(key, value)
+    local s = setmetatable({key = key}, scope_mt)
+    local locals = task.locals()
+    locals[key] = {value = value, outer = locals[key], token = s}
+    return s
+end
+
+--- Until the scope that this returns is closed, for this task and those it spawns meanwhile.
+---@param v rshell.View
+---@param dir string
+function M.enter_cwd(v, dir)
+    return enter(v.cwd_key, dir)
+end
+
+---@param v rshell.View
+---@param env table<string, string|false>
+function M.enter_env(v, env)
+    return enter(v.env_key, env)
+end
+
+-- ---- the environment as a whole ----
+
+--- The environment that the machine gave us, asked once.
+---@param v rshell.View
+function M.base_env(v)
+    local conn = v.conn
+    if not conn.base_env then conn.base_env = M.ask(v, "host", "env") end
+    return conn.base_env
+end
+
+---@param v rshell.View
+---@param name string
+---@return string?
+function M.getenv(v, name)
+    local value = M.env(v)[name]
+    if value == nil then value = M.base_env(v)[name] end
+    return value or nil
+end
+
+--- A path of this view: relative ones start at its working directory; nothing else is changed.
+---@param v rshell.View
+---@param text string
+function M.absolute(v, text)
+    if text:sub(1, 1) == "/" then return text end
+    local cwd = M.cwd(v)
+    return cwd:sub(-1) == "/" and cwd .. text or cwd .. "/" .. text
+end
+
+return M
