@@ -14,8 +14,8 @@
 static atomic_int shown = RS_LOG_WARN;
 
 /* Set while one thread runs, read by all. */
-static rs_log_sink *sink;
-static void *sink_user;
+static rs_log_sink *current;
+static void *current_user;
 
 static const char *const names[] = {
     [RS_LOG_ERROR] = "error", [RS_LOG_WARN] = "warning", [RS_LOG_INFO] = "info",
@@ -32,10 +32,10 @@ bool rs_log_on(rs_log_level level)
     return (int)level <= atomic_load_explicit(&shown, memory_order_relaxed);
 }
 
-void rs_log_set_sink(rs_log_sink *to, void *user)
+void rs_log_set_sink(rs_log_sink *sink, void *user)
 {
-    sink = to;
-    sink_user = user;
+    current = sink;
+    current_user = user;
 }
 
 const char *rs_log_level_name(rs_log_level level)
@@ -98,8 +98,8 @@ static void hand_over(rs_log_level level, const char *module, char *text)
     size_t n = strlen(text);
     while (n > 0 && text[n - 1] == '\n')
         text[--n] = '\0';
-    if (sink)
-        sink(sink_user, level, module, text);
+    if (current)
+        current(current_user, level, module, text);
     else
         to_stderr(level, module, text);
 }

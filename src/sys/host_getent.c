@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -93,10 +94,9 @@ static int start(const char *database, const char *key, int out, pid_t *pid)
     char *argv[] = {program, db, key ? name : NULL, NULL};
     posix_spawnattr_t attr;
     posix_spawn_file_actions_t files;
-    if (strlen(database) >= sizeof db || (key && strlen(key) >= sizeof name))
+    if (snprintf(db, sizeof db, "%s", database) >= (int)sizeof db ||
+        snprintf(name, sizeof name, "%s", key ? key : "") >= (int)sizeof name)
         return RS_ENOTFOUND;
-    strcpy(db, database);
-    strcpy(name, key ? key : "");
     posix_spawnattr_init(&attr);
     posix_spawn_file_actions_init(&files);
     int err = set_up(&attr, &files, out);
@@ -132,10 +132,12 @@ static int gather(int fd, uint64_t until, rs_buf *out)
 static int outcome(pid_t pid, int err)
 {
     int status = 0;
+    pid_t got;
     if (err)
         kill(-pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
+    do
+        got = waitpid(pid, &status, 0);
+    while (got < 0 && errno == EINTR);
     if (err)
         return err;
     if (!WIFEXITED(status))

@@ -38,6 +38,14 @@ static int read_lines(struct job *j, size_t *n)
     return err;
 }
 
+static void add(struct job *j, const rs_host_mount *text)
+{
+    struct mount *m = &j->mounts[j->count++];
+    m->text = *text;
+    if (j->sizes)
+        m->err = statvfs(text->path, &m->size) == 0 ? 0 : -errno;
+}
+
 static int parse(struct job *j, size_t n)
 {
     size_t lines = 1;
@@ -48,8 +56,9 @@ static int parse(struct job *j, size_t n)
         return -ENOMEM;
     for (char *s = j->text, *end = s + n; s < end;) {
         size_t len = strcspn(s, "\n");
-        if (rs_host_mount_line(s, len, &j->mounts[j->count].text))
-            j->count++;
+        rs_host_mount text;
+        if (rs_host_mount_line(s, len, &text))
+            add(j, &text);
         s += len + 1;
     }
     return 0;
@@ -62,10 +71,6 @@ static void run(void *job)
     j->err = read_lines(j, &n);
     if (!j->err)
         j->err = parse(j, n);
-    for (size_t i = 0; j->sizes && i < j->count; i++) {
-        struct mount *m = &j->mounts[i];
-        m->err = statvfs(m->text.path, &m->size) == 0 ? 0 : -errno;
-    }
 }
 
 static void set(lua_State *L, const char *key, const char *value)
@@ -76,7 +81,7 @@ static void set(lua_State *L, const char *key, const char *value)
 
 static void set_bytes(lua_State *L, const char *key, uint64_t blocks, uint64_t size)
 {
-    lua_pushinteger(L, (lua_Integer)(blocks * size));
+    lua_pushinteger(L, (lua_Integer)blocks * (lua_Integer)size);
     lua_setfield(L, -2, key);
 }
 

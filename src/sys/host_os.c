@@ -124,7 +124,7 @@ static int topology(int cpu, const char *what)
 {
     char path[100], text[32];
     snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", cpu, what);
-    return read_small(path, text, sizeof text) > 0 ? atoi(text) : -1;
+    return read_small(path, text, sizeof text) > 0 ? (int)strtol(text, NULL, 10) : -1;
 }
 
 /* Pairs of socket and core, each counted once. CPUs that are off have no topology. */

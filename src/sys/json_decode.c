@@ -139,16 +139,22 @@ static int32_t hex4(const char *s)
     return x;
 }
 
+/* The second half of a pair, written behind the four digits of the first, or -1. */
+static int32_t low_half(const char *s)
+{
+    int32_t low = s[0] == '\\' && s[1] == 'u' ? hex4(s + 2) : -1;
+    return low >= 0xdc00 && low < 0xe000 ? low : -1;
+}
+
 /* `at` stands on the u. Half a pair is no character: an error, or U+FFFD. */
 static bool read_unicode(struct reader *r, luaL_Buffer *b)
 {
-    int32_t c = hex4(r->at + 1), low = -1;
+    int32_t c = hex4(r->at + 1);
     char bytes[4];
     if (c < 0)
         return fail(r, "expected four hexadecimal digits after \\u");
-    if (c >= 0xd800 && c < 0xdc00 && r->at[5] == '\\' && r->at[6] == 'u')
-        low = hex4(r->at + 7);
-    if (low >= 0xdc00 && low < 0xe000) {
+    int32_t low = c >= 0xd800 && c < 0xdc00 ? low_half(r->at + 5) : -1;
+    if (low >= 0) {
         c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
         r->at += 6;
     } else if (c >= 0xd800 && c < 0xe000) {

@@ -134,7 +134,7 @@ static int format_float(lua_Number x, char *out, size_t n)
 
 static void write_float(struct encoder *e, lua_Number x)
 {
-    char text[48];
+    char text[48] = "";
     if (!isfinite(x))
         fail(e, isnan(x) ? "NaN has no form in JSON" : "infinity has no form in JSON");
     add(e, text, (size_t)format_float(x, text, sizeof text));

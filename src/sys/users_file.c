@@ -103,15 +103,15 @@ bool rs_users_line_member(const rs_users_line *line, size_t *pos, const char **n
     size_t n;
     if (!field(line->text, line->len, 3, &all, &n))
         return false;
-    while (*pos < n) {
-        const char *first = all + *pos, *comma = memchr(first, ',', n - *pos);
-        *name = first;
-        *len = comma ? (size_t)(comma - first) : n - *pos;
-        *pos += *len + 1;
-        if (*len > 0)
-            return true;
-    }
-    return false;
+    while (*pos < n && all[*pos] == ',')
+        ++*pos;
+    if (*pos >= n)
+        return false;
+    const char *first = all + *pos, *comma = memchr(first, ',', n - *pos);
+    *name = first;
+    *len = comma ? (size_t)(comma - first) : n - *pos;
+    *pos += *len;
+    return true;
 }
 
 static int read_all(int fd, size_t size, char **out, size_t *len)

@@ -270,7 +270,7 @@ static void test_truncated_and_flipped(void **state)
     static const char *const samples[] = {
         "NAME=\"Debian \\\"GNU\\\"/Linux\" # x",
         "/dev/sda1 /mnt/a\\040b\\134 ext4 rw,relatime 0 0",
-        "42 (a) b)" REST,
+        ("42 (a) b)" REST),
         "Name:\tx\nUid:\t1000\t1001\t1002\t1003\n",
     };
     for (size_t i = 0; i < COUNT(samples); i++) {

@@ -61,10 +61,10 @@ static void test_nul_is_refused(void **state)
 
 static void test_limit_leaves_nothing(void **state)
 {
-    for (size_t max = 1; max < 9; max++) {
+    for (size_t max = 1; max < 10; max++) {
         rs_buf b;
         rs_buf_init(&b, max);
-        assert_int_equal(rs_quote_word(&b, "a b'c", 5), max < 10 ? RS_ELIMIT : 0);
+        assert_int_equal(rs_quote_word(&b, "a b'c", 5), RS_ELIMIT);
         assert_int_equal(rs_buf_len(&b), 0);
         rs_buf_fini(&b);
     }

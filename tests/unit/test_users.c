@@ -51,7 +51,7 @@ static void test_user_lines(void **state)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         rs_users_line line;
-        rs_user u;
+        rs_user u = {0};
         bool ok = parse(cases[i].text, &line) && rs_users_line_user(&line, &u);
         assert_int_equal(ok, cases[i].name != NULL);
         if (!ok)
@@ -94,7 +94,7 @@ static void test_group_members(void **state)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         rs_users_line line;
-        rs_group g;
+        rs_group g = {0};
         char got[100] = "";
         const char *name;
         size_t len, pos = 0;
@@ -111,9 +111,9 @@ static void test_lines_flipped(void **state)
 {
     static const char sample[] = "user:x:1000:1001:Some One,,,:/home/user:/bin/sh";
     size_t n = sizeof sample - 1;
-    for (size_t cut = 0; cut <= n; cut++) {
+    for (size_t cut = 1; cut <= n; cut++) {
         for (int bit = 0; bit < 8; bit++) {
-            char *copy = malloc(cut + 1), *exact = malloc(cut > 0 ? cut : 1);
+            char *copy = malloc(cut), *exact = malloc(cut);
             rs_users_line line;
             rs_user u;
             size_t pos = 0, len;
@@ -246,42 +246,55 @@ static void test_missing_and_unreadable(void **state)
 }
 
 /* libc must say the same about this machine's local accounts. */
-static int same_as_libc(void *user, const rs_users_line *line)
+static int same_user_as_libc(void *user, const rs_users_line *line)
 {
-    rs_user u, by_name, by_id;
+    rs_user u = {0}, by_name = {0}, by_id = {0};
+    struct passwd entry, *p = NULL;
+    char buf[8192];
     int *n = user;
     if (!rs_users_line_user(line, &u))
         return 0;
-    struct passwd *p = getpwnam(u.name);
+    assert_int_equal(getpwnam_r(u.name, &entry, buf, sizeof buf, &p), 0);
     assert_non_null(p);
     assert_int_equal(p->pw_uid, u.uid);
     assert_int_equal(p->pw_gid, u.gid);
     assert_string_equal(p->pw_dir, u.home);
     assert_string_equal(p->pw_shell, u.shell);
     assert_int_equal(rs_users_find(u.name, &by_name), 0);
-    assert_int_equal(rs_users_find_id(u.uid, &by_id), 0);
     assert_string_equal(by_name.home, u.home);
-    assert_string_equal(by_id.name, getpwuid(u.uid)->pw_name);
+    assert_int_equal(rs_users_find_id(u.uid, &by_id), 0);
+    assert_int_equal(getpwuid_r(u.uid, &entry, buf, sizeof buf, &p), 0);
+    assert_non_null(p);
+    assert_string_equal(by_id.name, p->pw_name);
     ++*n;
+    return 0;
+}
+
+static int same_group_as_libc(void *user, const rs_users_line *line)
+{
+    rs_group g = {0}, found = {0};
+    struct group entry, *p = NULL;
+    char buf[8192], name[RS_NAME_MAX];
+    assert_true(rs_users_line_group(line, &g));
+    assert_int_equal(getgrnam_r(g.name, &entry, buf, sizeof buf, &p), 0);
+    assert_non_null(p);
+    assert_int_equal(p->gr_gid, g.gid);
+    assert_int_equal(rs_groups_find(g.name, &found), 0);
+    assert_int_equal(found.gid, g.gid);
+    assert_int_equal(rs_groups_name(g.gid, name, sizeof name), 0);
+    ++*(int *)user;
     return 0;
 }
 
 static void test_against_libc(void **state)
 {
-    rs_users_file passwd = RS_USERS_FILE("/etc/passwd");
-    char name[RS_NAME_MAX];
-    rs_group g;
-    int n = 0;
-    assert_int_equal(rs_users_file_each(&passwd, same_as_libc, &n), 0);
-    assert_true(n > 0);
+    rs_users_file passwd = RS_USERS_FILE("/etc/passwd"), group = RS_USERS_FILE("/etc/group");
+    int n = 0, m = 0;
+    assert_int_equal(rs_users_file_each(&passwd, same_user_as_libc, &n), 0);
+    assert_int_equal(rs_users_file_each(&group, same_group_as_libc, &m), 0);
+    assert_true(n > 0 && m > 0);
     rs_users_file_fini(&passwd);
-    setgrent();
-    for (struct group *e; (e = getgrent());) {
-        assert_int_equal(rs_groups_find(e->gr_name, &g), 0);
-        assert_int_equal(g.gid, e->gr_gid);
-        assert_int_equal(rs_groups_name(e->gr_gid, name, sizeof name), 0);
-    }
-    endgrent();
+    rs_users_file_fini(&group);
 }
 
 static void test_ids(void **state)
