@@ -76,7 +76,7 @@ static int run(lua_State *L, int argc, char **argv)
         lua_pushstring(L, argv[i]);
     if (rs_task_main(L, argc) != LUA_OK) { /* the command line reports its errors itself; this is one of its own */
         if (!rs_signal_seen())
-            fprintf(stderr, "rshell: internal error: %s\n%s\n", luaL_tolstring(L, -2, NULL), lua_tostring(L, -2));
+            fprintf(stderr, "rshell: internal error: %s\n", luaL_tolstring(L, -2, NULL));
         return 1;
     }
     return (int)lua_tointeger(L, -1);
@@ -92,7 +92,7 @@ static void end_processes(rs_loop *loop)
 {
     rs_timer limit = {0};
     uint64_t end = rs_loop_now() + (uint64_t)(END_WAIT * 1e9);
-    while (rs_proc_end_dropped() && rs_loop_now() < end) {
+    while ((rs_proc_end_dropped() || rs_proc_unattended() > 0) && rs_loop_now() < end) {
         (void)rs_timer_start(loop, &limit, (double)(end - rs_loop_now()) / 1e9, wake_up);
         rs_loop_poll(loop, true);
     }

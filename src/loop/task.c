@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "loop/task_co.h"
 #include "loop/task_error.h"
+#include "loop/task_event.h"
 #include "loop/timer.h"
 
 #define RS_LOG_MODULE "task"
@@ -1052,7 +1053,7 @@ static const luaL_Reg task_methods[] = {
 static const luaL_Reg task_functions[] = {
     {"spawn", l_spawn},       {"sleep", l_sleep},     {"now", l_now},       {"select", l_select},
     {"timeout", l_timeout},   {"shield", l_shield},   {"current", l_current}, {"locals", l_locals},
-    {"on_unobserved", l_on_unobserved}, {"error_metatable", l_error_metatable}, {"error_kind", l_error_kind},
+    {"on_unobserved", l_on_unobserved}, {"event", rs_event_new}, {"error_metatable", l_error_metatable}, {"error_kind", l_error_kind},
     {NULL, NULL},
 };
 

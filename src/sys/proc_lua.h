@@ -13,6 +13,9 @@ int rs_proc_run(lua_State *L);
 int rs_proc_spawn(lua_State *L);
 int rs_proc_which(lua_State *L);
 
+/* How many runs were cancelled and still end their processes. */
+int rs_proc_unattended(void);
+
 /* Registers the class of what spawn returns. */
 void rs_proc_handle_register(lua_State *L);
 

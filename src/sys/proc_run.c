@@ -47,6 +47,14 @@ typedef struct runner {
     bool ending, over;
 } runner;
 
+/* Runs whose waiter was cancelled and whose processes have not ended yet. */
+static int unattended;
+
+int rs_proc_unattended(void)
+{
+    return unattended;
+}
+
 static void close_stream(rs_stream **s)
 {
     rs_stream_free(*s);
@@ -84,6 +92,7 @@ static void finish(runner *r)
 {
     r->over = true;
     if (!r->waiter) {
+        unattended--;
         runner_free(r);
         return;
     }
@@ -237,6 +246,7 @@ static void abandoned(rs_wait *w)
     runner *r = t->run;
     t->run = NULL;
     r->waiter = NULL;
+    unattended++;
     end(r, "cancelled");
     check_over(r);
 }

@@ -1,0 +1,63 @@
+-- The module "rshell": everything that scripts use, each part loaded when it is first named.
+
+local err = require "rshell.shared.error"
+local near = require "rshell.shared.near"
+
+---@class rshell
+local M = {}
+
+local function from(module, name)
+    return function() return require(module)[name] end
+end
+
+-- How each name comes to its value.
+local lazy = {
+    here = function() return require "rshell.here".new "here" end,
+    localhost = function() return M.here end,
+    type = from("rshell.object", "type"),
+    now = from("rshell.task", "now"),
+    sleep = from("rshell.task", "sleep"),
+    spawn = from("rshell.task", "spawn"),
+    select = from("rshell.task", "select"),
+    timeout = from("rshell.task", "timeout"),
+    parallel = from("rshell.tasks", "parallel"),
+    copy = from("rshell.copy", "copy"),
+    quote = from("rshell.text", "quote"),
+    split = from("rshell.text", "split"),
+}
+
+local MODIFIERS = {"FG", "BG", "TEE", "TF", "RETCODE", "NOHUP"}
+for _, name in ipairs(MODIFIERS) do lazy[name] = from("rshell.modifiers", name) end
+
+-- What later parts bring: a function that says so.
+local LATER = {
+    "ssh", "SshMachine", "cluster", "inventory", "DeployedServer", "MultiServerDeployment", "classic_connect", "async", "restrict",
+    "endpoints", "playbook", "serve", "join",
+}
+for _, name in ipairs(LATER) do
+    lazy[name] = function()
+        return function() err.raise {kind = "usage", message = name .. ": not in this version"} end
+    end
+end
+
+-- What a script has without asking.
+local GLOBALS = {"here", "ssh", "cluster", "inventory", "spawn", "parallel", "sleep", "copy"}
+
+--- Names of the globals of scripts and the prompt, besides `rshell` itself.
+---@return string[]
+function M.globals()
+    local names = table.move(GLOBALS, 1, #GLOBALS, 1, {})
+    return table.move(MODIFIERS, 1, #MODIFIERS, #names + 1, names)
+end
+
+setmetatable(M, {
+    __index = function(t, name)
+        local get = lazy[name]
+        if not get then err.usage("rshell has no member '%s'%s", tostring(name), near.suffix(name, lazy)) end
+        local value = get()
+        rawset(t, name, value)
+        return value
+    end,
+})
+
+return M
