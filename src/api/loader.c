@@ -74,10 +74,9 @@ static int search(lua_State *L)
     const char *module = luaL_checkstring(L, 1);
     if (!is_ours(module))
         return 0;
-    if (load(L, module))
-        return 2;
-    lua_pushfstring(L, "no module '%s' in this version of rshell", module);
-    return 1;
+    if (!load(L, module))
+        luaL_error(L, "no module '%s' in this version of rshell", module);
+    return 2;
 }
 
 void rs_loader_install(lua_State *L)

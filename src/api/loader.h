@@ -4,7 +4,8 @@
 
 #include <lua.h>
 
-/* Puts our searcher behind the one of package.preload, so nothing in package.path can pose as one of our modules. */
+/* Puts our searcher behind the one of package.preload. It ends the search for our names, so nothing in package.path can
+ * pose as one of our modules. */
 void rs_loader_install(lua_State *L);
 
 #endif

@@ -18,6 +18,8 @@ spec.test("files in package.path can't pose as ours", function(t)
     package.loaded["rshell.shared.error"] = nil
     package.path = dir .. "/?.lua"
     t.ne(require "rshell.shared.error", "posed")
+    package.path = dir .. "/rshell/shared/error.lua"
+    t.raises("no module 'rshell.nowhere'", require, "rshell.nowhere")
 end)
 
 spec.test("package.preload comes first", function(t)
