@@ -1,1 +1,76 @@
-return function(argv) for i=1,0 do end dofile(argv[1]) return 0 end
+-- The command line: `rshell [OPTION ...] SUBCOMMAND ...`, or a script in the place of a subcommand.
+-- Below cli/ there is one file a subcommand: name, options, run(values, argv, index of the first operand, index of the
+-- last option) -> exit status.
+
+local fail = require "rshell.cli.fail"
+local near = require "rshell.shared.near"
+local options = require "rshell.cli.options"
+local report = require "rshell.cli.report"
+local task = require "rshell.task"
+local text = require "rshell.text"
+
+local COMMANDS = {"help", "run"}
+
+-- Options of every subcommand, and of rshell itself.
+local COMMON = {{"-v", "--verbose", key = "verbose", count = true}, {"-h", "--help", key = "help"}}
+local TOP = {{"--version", key = "version"}, {"-e", value = "CODE", key = "code", last = true}, table.unpack(COMMON)}
+
+local function is_command(name)
+    for _, c in ipairs(COMMANDS) do
+        if c == name then return true end
+    end
+    return false
+end
+
+local function is_file(name)
+    if name == "-" or name:find("/", 1, true) or name:find "%.lua$" then return true end
+    local f <close> = io.open(name, "rb")
+    return f ~= nil
+end
+
+local function run_command(name, values, argv, i)
+    local command = require("rshell.cli." .. name)
+    local known = table.move(command.options, 1, #command.options, #COMMON + 1, {table.unpack(COMMON)})
+    local first, word = options.parse(known, values, argv, i)
+    report.verbose = values.verbose or 0
+    if values.help then return require "rshell.cli.help".show(name) end
+    return command.run(values, argv, first, word)
+end
+
+local function main(argv, version)
+    local values = {}
+    local first, word = options.parse(TOP, values, argv, 1)
+    report.verbose = values.verbose or 0
+    local name = argv[first]
+    if values.version then
+        io.write("rshell ", version, "\n")
+        return 0
+    elseif values.help then
+        return run_command("help", {}, {}, 1)
+    elseif values.code then
+        return require "rshell.cli.run".run(values, argv, first, word)
+    elseif not name then
+        io.stderr:write(require "rshell.cli.help".usage())
+        return 2
+    elseif is_command(name) then
+        return run_command(name, values, argv, first + 1)
+    elseif is_file(name) then
+        return require "rshell.cli.run".run(values, argv, first, word)
+    end
+    fail.usage("no subcommand '%s'%s; rshell --help lists them", name, near.suffix(name, COMMANDS))
+end
+
+return function(argv, version)
+    task.on_unobserved(function(e, trace)
+        report.failure("a task failed and nobody awaited it: ", e, trace)
+    end)
+    local ok, status = xpcall(main, report.handler, argv, version)
+    if ok then return status end
+    local e, trace = report.unpack(status)
+    if fail.is(e) then
+        io.stderr:write("rshell: ", text.escape(e.text), "\n")
+        return e.status
+    end
+    report.failure("", e, trace)
+    return 1
+end

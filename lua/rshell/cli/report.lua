@@ -1,0 +1,77 @@
+-- How an error that nobody caught is told on stderr.
+
+local err = require "rshell.shared.error"
+local text = require "rshell.text"
+
+local M = {verbose = 0}
+
+local function is_ours(frame)
+    return frame:find "^%s*rshell/" or frame:find "^%s*%[C%]:"
+end
+
+--- "FILE:LINE" of the first frame of a traceback that is not in our own modules.
+---@param trace string?
+---@return string?
+function M.place(trace)
+    for frame in (trace or ""):gmatch "\n(\t[^\n]*)" do
+        local place = not is_ours(frame) and frame:match "^\t(.-:%d+): "
+        if place then return place end
+    end
+end
+
+--- A traceback as -v shows it; -vv shows our own frames too.
+local function shown(trace)
+    if M.verbose >= 2 then return trace end
+    return (trace:gsub("\n(\t[^\n]*)", function(frame)
+        if is_ours(frame) then return "" end
+    end))
+end
+
+local function describe(e)
+    if type(e) == "string" or err.is(e) then return tostring(e) end
+    local ok, s = pcall(tostring, e)
+    if not ok then return ("an error that is a %s and can't be printed"):format(type(e)) end
+    local mt = debug.getmetatable(e)
+    if type(mt) == "table" and mt.__tostring then return s end
+    if e == nil then return "an error that is nil" end
+    return ("an error that is a %s: %s"):format(type(e), s)
+end
+
+--- The lines for an error and its traceback.
+---@param e any
+---@param trace string?
+---@return string
+function M.lines(e, trace)
+    local lines = {describe(e)}
+    if err.is(e) then
+        trace = rawget(e, "traceback") or trace
+        local place = M.place(trace)
+        if place then lines[2] = "  at " .. place end
+    end
+    if M.verbose >= 1 and trace then lines[#lines + 1] = shown(trace) end
+    return text.escape(table.concat(lines, "\n"))
+end
+
+--- Writes it; what was asked for (a signal, a cancel) is no news.
+---@param what string "" or what failed
+---@param e any
+---@param trace string?
+function M.failure(what, e, trace)
+    if err.is(e) and e.kind == "cancelled" then return end
+    io.stdout:flush()
+    io.stderr:write("rshell: ", what, M.lines(e, trace), "\n")
+end
+
+--- A message handler for xpcall: keeps the error and where it was raised.
+function M.handler(e)
+    return {value = e, trace = debug.traceback(nil, 2)}
+end
+
+--- What xpcall with that handler gave; an error for want of memory comes without.
+---@return any e, string? trace
+function M.unpack(caught)
+    if type(caught) == "string" then return caught end
+    return caught.value, caught.trace
+end
+
+return M

@@ -1,0 +1,134 @@
+-- rshell run FILE | - | -e CODE [ARG ...]: runs Lua.
+
+local fail = require "rshell.cli.fail"
+local report = require "rshell.cli.report"
+
+local M = {
+    name = "run",
+    options = {{"-e", value = "CODE", key = "code", last = true}},
+}
+
+-- Modules that scripts find under plain names, after everything in package.path.
+local PLAIN = {fs = true, proc = true, net = true, host = true, hash = true, json = true}
+
+-- ---- what runs ----
+
+local function read_file(path)
+    local function cant(what, e)
+        fail.usage("can't %s %s: %s", what, path, (e:gsub("^.*: ", ""):gsub("^%u", string.lower)))
+    end
+    local f, e = io.open(path, "rb")
+    if not f then cant("open", e) end
+    local data
+    data, e = f:read "a"
+    f:close()
+    if not data then cant(e:find "directory" and "run" or "read", e) end
+    return data
+end
+
+local function check_text(path, data)
+    local what = data:sub(1, 4) == "\27Lua" and "compiled Lua, which rshell doesn't run"
+        or data:sub(1, 4) == "\127ELF" and "a program, not a Lua script"
+        or data:find("\0", 1, true) and "a binary file, not a Lua script"
+    if what then fail.usage("can't run %s: it is %s", path, what) end
+end
+
+--- Without a byte order mark and a first line for the system.
+local function strip(data)
+    return (data:gsub("^\239\187\191", ""):gsub("^#[^\n]*", ""))
+end
+
+--- What to run: {code=, chunk=, name=, file=}, and the index of argv that is arg[0].
+local function source(values, argv, first, word)
+    if values.code then
+        return {code = values.code, chunk = "=(command line)", name = "-e"}, first - 1, word
+    end
+    local name = argv[first]
+    if not name then fail.usage "run: a file expected, or - for standard input, or -e CODE" end
+    if name == "-" then
+        return {code = strip(io.stdin:read "a"), chunk = "=stdin", name = "stdin"}, first, first
+    end
+    local data = read_file(name)
+    check_text(name, data)
+    -- Our own modules' chunks are named rshell/...
+    local chunk = name:find "^rshell/" and "./" .. name or name
+    return {code = strip(data), chunk = "@" .. chunk, name = chunk, file = name}, first, first
+end
+
+-- ---- its surroundings ----
+
+--- arg as lua has it: [0] is the script, what came before it has negative indexes.
+local function arguments(argv, script, word, what)
+    local arg = {[0] = what.file or (what.name == "stdin" and "-" or "-e")}
+    for i = script + 1, #argv do arg[i - script] = argv[i] end
+    for i = word - 1, 0, -1 do arg[i - word] = argv[i] end
+    return arg
+end
+
+--- The script's own folder comes first.
+local function search_beside(file)
+    local dir = file:match "^(.*/)" or "./"
+    if dir:find "[?;]" then return end
+    package.path = ("%s?.lua;%s?/init.lua;%s"):format(dir, dir, package.path)
+end
+
+local function search_plain(name)
+    if PLAIN[name] then return function() return require("rshell.sys." .. name) end end
+    return ("\n\tno field '%s' among rshell's modules"):format(name)
+end
+
+--- Globals are made when they are first used. Those that the text names are made now: a script may give _G a metatable.
+local function set_globals(code)
+    local names = {rshell = true}
+    local rshell = require "rshell"
+    _G.rshell = rshell
+    for _, name in ipairs(rshell.globals()) do
+        if code:find("%f[%w_]" .. name .. "%f[^%w_]") then _G[name] = rshell[name] else names[name] = true end
+    end
+    setmetatable(_G, {
+        __index = function(t, name)
+            if not names[name] then return nil end
+            local value = rshell[name]
+            rawset(t, name, value)
+            return value
+        end,
+    })
+end
+
+-- ---- running ----
+
+local function line_of(code, number)
+    local i = 0
+    for line in (code .. "\n"):gmatch "(.-)\n" do
+        i = i + 1
+        if i == number then return line end
+    end
+end
+
+--- A syntax error with its line.
+local function report_syntax(what)
+    local _, message = load(what.code, "=?", "t")
+    local number, text = message:match "^%?:(%d+): (.*)$"
+    local line = number and line_of(what.code, tonumber(number))
+    local e = {kind = "parse", file = what.file, line = tonumber(number), message = message}
+    if number then e.message = ("%s:%s: %s"):format(what.name, number, text) end
+    if line then e.message = ("%s\n  %s | %s"):format(e.message, number, line) end
+    report.failure("", require "rshell.shared.error".new(e))
+    return 1
+end
+
+function M.run(values, argv, first, word)
+    local what, script, zero = source(values, argv, first, word)
+    local fn = load(what.code, what.chunk, "t")
+    if not fn then return report_syntax(what) end
+    _G.arg = arguments(argv, script, zero, what)
+    if what.file then search_beside(what.file) end
+    package.searchers[#package.searchers + 1] = search_plain
+    set_globals(what.code)
+    local ok, e = xpcall(fn, report.handler, table.unpack(_G.arg))
+    if ok then return 0 end
+    report.failure("", report.unpack(e))
+    return 1
+end
+
+return M
