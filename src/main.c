@@ -7,6 +7,7 @@
 
 #include "api/loader.h"
 #include "api/object.h"
+#include "api/ssh.h"
 #include "api/text.h"
 #include "base/err.h"
 #include "loop/proc.h"
@@ -31,6 +32,7 @@ static void on_signal(int sig, void *user)
 
 static const luaL_Reg modules[] = {
     {"rshell.object", luaopen_rs_object},
+    {"rshell.ssh.raw", luaopen_rs_ssh},
     {"rshell.text", luaopen_rs_text},
     {NULL, NULL},
 };

@@ -48,6 +48,11 @@ void rs_stream_free(rs_stream *s)
     free(s);
 }
 
+void *rs_stream_source(rs_stream *s, const rs_stream_ops *ops)
+{
+    return s->ops == ops ? s->source : NULL;
+}
+
 static void tell(rs_stream *s)
 {
     s->ops->want(s->source, s->in != NULL, s->out != NULL);

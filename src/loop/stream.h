@@ -34,6 +34,13 @@ rs_stream *rs_stream_new(const rs_stream_ops *ops, void *source);
  * input) is only touched when it is ready. */
 int rs_stream_open_fd(rs_loop *l, int fd, bool shared, rs_stream **out);
 
+/* The fd of a stream that rs_stream_open_fd made; s is freed. RS_EUSAGE, with s untouched, for another source, or when bytes
+ * were read that nobody took. */
+int rs_stream_take_fd(rs_stream *s);
+
+/* The source, if it has these operations; else NULL. */
+void *rs_stream_source(rs_stream *s, const rs_stream_ops *ops);
+
 /* Closes and frees; who waits is woken with RS_ECLOSED. NULL is fine. */
 void rs_stream_free(rs_stream *s);
 

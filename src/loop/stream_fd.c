@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/err.h"
 #include "loop/stream.h"
 
 typedef struct fd_source {
@@ -149,4 +150,16 @@ int rs_stream_open_fd(rs_loop *l, int fd, bool shared, rs_stream **out)
         return -ENOMEM;
     *out = f->stream;
     return 0;
+}
+
+int rs_stream_take_fd(rs_stream *s)
+{
+    fd_source *f = rs_stream_source(s, &fd_ops);
+    if (!f || rs_buf_len(rs_stream_input(s)) > 0)
+        return RS_EUSAGE;
+    int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0)
+        return -errno;
+    rs_stream_free(s);
+    return fd;
 }

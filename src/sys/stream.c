@@ -408,6 +408,15 @@ static int l_gc(lua_State *L)
     return 0;
 }
 
+int rs_lstream_take_fd(lua_State *L, int i)
+{
+    lstream *ls = check_open(L, i);
+    int fd = rs_stream_take_fd(ls->s);
+    if (fd >= 0)
+        ls->s = NULL;
+    return fd;
+}
+
 static int l_tostring(lua_State *L)
 {
     lua_pushstring(L, check_stream(L, 1)->s ? "stream" : "stream (closed)");

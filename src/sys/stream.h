@@ -15,6 +15,9 @@ void rs_lstream_drain(lua_State *L, int i);
 /* Pushes an object that owns the fd; raises when that fails, and closes the fd then. shared as in rs_stream_open_fd. */
 void rs_lstream_push_fd(lua_State *L, int fd, bool shared);
 
+/* Takes the fd out of the stream object at index i, which is closed then; a negative rs_err where it has none to give. */
+int rs_lstream_take_fd(lua_State *L, int i);
+
 /* Closes the stream object at index i, as its :close() does. */
 void rs_lstream_close(lua_State *L, int i);
 

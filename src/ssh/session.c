@@ -1,0 +1,421 @@
+#include "ssh/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "loop/timer.h"
+
+#define RS_LOG_MODULE "ssh"
+#include "base/log.h"
+
+enum { ROUNDS = 64 }; /* reads of the socket before others get a turn */
+
+/* A connection:
+ *
+ *   new --handshake--> encrypted --authenticate--> open (channels) ----> broken
+ *    |                    |                           |                    ^
+ *    +--------------------+---------------------------+---- any error -----+
+ *
+ * libssh owns one copy of the fd and closes it when it likes; the loop watches another. */
+struct rs_ssh {
+    rs_loop *loop;
+    ssh_session raw;
+    ssh_event event;
+    uv_poll_t *poll; /* freed by its close callback */
+    int fd;
+    int watched; /* events that poll watches */
+    bool pumping, suspended, encrypted;
+    bool freed; /* inside its own events, or held by a worker: freed when that is over */
+    int holds;
+    rs_timer kick;
+    rs_ssh_step *steps;
+    rs_ssh_member *members;
+    unsigned long long heard;
+    char broken[256];
+};
+
+static const char GCM_FIRST[] = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,"
+                                "aes256-ctr,aes192-ctr,aes128-ctr";
+
+static bool cpu_has_aes(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    return __builtin_cpu_supports("aes");
+#else
+    return true;
+#endif
+}
+
+struct ssh_session_struct *rs_ssh_raw(rs_ssh *s)
+{
+    return s->raw;
+}
+
+rs_loop *rs_ssh_loop(rs_ssh *s)
+{
+    return s->loop;
+}
+
+const char *rs_ssh_broken(const rs_ssh *s)
+{
+    return s->broken;
+}
+
+unsigned long long rs_ssh_last_heard(const rs_ssh *s)
+{
+    return s->heard;
+}
+
+/* ---- events ---- */
+
+static void on_poll(uv_poll_t *h, int status, int events);
+
+/* A delayed acknowledgement would cost 40 ms where the server holds back its next packet for it. The kernel forgets the
+ * setting, so it is made before every wait of the handshake. */
+static void quick_ack(rs_ssh *s)
+{
+    int on = 1;
+    if (!s->encrypted)
+        setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
+static void watch(rs_ssh *s)
+{
+    int events = 0;
+    if (!s->broken[0] && !s->suspended)
+        events = UV_READABLE | (ssh_get_poll_flags(s->raw) & SSH_WRITE_PENDING ? UV_WRITABLE : 0);
+    quick_ack(s);
+    if (events == s->watched)
+        return;
+    s->watched = events;
+    if (events)
+        uv_poll_start(s->poll, events, on_poll);
+    else
+        uv_poll_stop(s->poll);
+}
+
+static void step_remove(rs_ssh_step *step)
+{
+    *step->at = step->next;
+    if (step->next)
+        step->next->at = step->at;
+    step->at = NULL;
+}
+
+static void note_broken(rs_ssh *s, const char *why)
+{
+    if (s->broken[0])
+        return;
+    snprintf(s->broken, sizeof s->broken, "%s", why && *why ? why : "the connection was closed");
+    rs_debug("%s", s->broken);
+}
+
+/* Tells everybody. */
+static void collapse(rs_ssh *s)
+{
+    while (s->steps) {
+        rs_ssh_step *step = s->steps;
+        step_remove(step);
+        rs_wait_done(&step->wait, RS_ECLOSED);
+    }
+    while (s->members) {
+        rs_ssh_member *m = s->members;
+        rs_ssh_leave(m);
+        m->broken(m);
+    }
+}
+
+/* Tries every step once, of the global ones the oldest only. True when one of them got its result. */
+static bool try_steps(rs_ssh *s)
+{
+    bool any = false, global = false;
+    for (rs_ssh_step *step = s->steps, *next; step; step = next) {
+        next = step->next;
+        if (step->global && global)
+            continue;
+        global = global || step->global;
+        int result = step->try(s, step);
+        if (result == RS_SSH_AGAIN)
+            continue;
+        any = true;
+        if (step->at)
+            step_remove(step);
+        rs_wait_done(&step->wait, result);
+    }
+    return any;
+}
+
+static void settle_members(rs_ssh *s)
+{
+    for (rs_ssh_member *m = s->members, *next; m; m = next) {
+        next = m->next;
+        m->settle(m);
+    }
+}
+
+/* Lets libssh read and write what it can, then everybody look at what has changed. */
+static void pump(rs_ssh *s)
+{
+    if (s->pumping || s->suspended)
+        return;
+    s->pumping = true;
+    for (int i = 0; i < ROUNDS && !s->broken[0]; i++) {
+        int rc = ssh_event_dopoll(s->event, 0);
+        if (rc == SSH_ERROR || (s->encrypted && !ssh_is_connected(s->raw)))
+            note_broken(s, ssh_get_error(s->raw));
+        bool news = !s->broken[0] && try_steps(s);
+        if (rc == SSH_AGAIN && !news)
+            break;
+    }
+    settle_members(s);
+    if (s->broken[0])
+        collapse(s);
+    s->pumping = false;
+    if (s->freed)
+        rs_ssh_free(s);
+    else
+        watch(s);
+}
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+    rs_ssh *s = h->data;
+    if (status < 0)
+        note_broken(s, uv_strerror(status));
+    if (events & UV_READABLE)
+        s->heard = rs_loop_now();
+    pump(s);
+}
+
+static void on_kick(rs_timer *t)
+{
+    pump((rs_ssh *)((char *)t - offsetof(rs_ssh, kick)));
+}
+
+void rs_ssh_kick(rs_ssh *s)
+{
+    if (!s->pumping && !rs_timer_running(&s->kick))
+        (void)rs_timer_start(s->loop, &s->kick, 0, on_kick);
+}
+
+void rs_ssh_suspend(rs_ssh *s, bool on)
+{
+    s->suspended = on;
+    watch(s);
+    if (!on)
+        rs_ssh_kick(s);
+}
+
+/* ---- steps and members ---- */
+
+static void forget(rs_wait *w)
+{
+    rs_ssh_step *step = w->op;
+    if (step->at)
+        step_remove(step);
+}
+
+void rs_ssh_run(rs_ssh *s, rs_ssh_step *step)
+{
+    rs_wait_init(&step->wait, forget, step);
+    step->at = NULL;
+    if (s->broken[0]) {
+        rs_wait_done(&step->wait, RS_ECLOSED);
+        return;
+    }
+    rs_ssh_step **end = &s->steps;
+    while (*end)
+        end = &(*end)->next;
+    step->next = NULL;
+    step->at = end;
+    *end = step;
+    rs_ssh_kick(s);
+}
+
+void rs_ssh_join(rs_ssh *s, rs_ssh_member *m)
+{
+    m->next = s->members;
+    m->at = &s->members;
+    if (m->next)
+        m->next->at = &m->next;
+    s->members = m;
+}
+
+void rs_ssh_leave(rs_ssh_member *m)
+{
+    if (!m->at)
+        return;
+    *m->at = m->next;
+    if (m->next)
+        m->next->at = m->at;
+    m->at = NULL;
+}
+
+int rs_ssh_handshake(rs_ssh *s, rs_ssh_step *step)
+{
+    (void)step;
+    int rc = ssh_connect(s->raw);
+    if (rc == SSH_AGAIN)
+        return RS_SSH_AGAIN;
+    if (rc == SSH_OK) {
+        s->encrypted = true;
+        return 0;
+    }
+    note_broken(s, ssh_get_error(s->raw));
+    return RS_EPROTO;
+}
+
+/* ---- birth and end ---- */
+
+static int set(ssh_session raw, enum ssh_options_e option, const char *value)
+{
+    if (!value)
+        return 0;
+    return ssh_options_set(raw, option, value) == SSH_OK ? 0 : -EINVAL;
+}
+
+static int set_ciphers(ssh_session raw, const char *ciphers)
+{
+    if (!ciphers && cpu_has_aes())
+        ciphers = GCM_FIRST;
+    int err = set(raw, SSH_OPTIONS_CIPHERS_C_S, ciphers);
+    return err ? err : set(raw, SSH_OPTIONS_CIPHERS_S_C, ciphers);
+}
+
+static int set_options(ssh_session raw, int fd, const rs_ssh_options *o)
+{
+    int no = 0, nodelay = 1;
+    ssh_options_set(raw, SSH_OPTIONS_PROCESS_CONFIG, &no); /* it would read files, on the loop */
+    ssh_options_set(raw, SSH_OPTIONS_NODELAY, &nodelay);
+    int err = set(raw, SSH_OPTIONS_HOST, o->host ? o->host : "localhost");
+    if (!err)
+        err = set(raw, SSH_OPTIONS_USER, o->user);
+    if (!err)
+        err = set_ciphers(raw, o->ciphers);
+    if (!err)
+        err = set(raw, SSH_OPTIONS_KEY_EXCHANGE, o->kex);
+    if (!err)
+        err = set(raw, SSH_OPTIONS_HMAC_C_S, o->macs);
+    if (!err)
+        err = set(raw, SSH_OPTIONS_HMAC_S_C, o->macs);
+    if (!err)
+        err = set(raw, SSH_OPTIONS_HOSTKEYS, o->hostkeys);
+    if (!err && o->compression)
+        err = set(raw, SSH_OPTIONS_COMPRESSION, "yes");
+    if (!err && ssh_options_set(raw, SSH_OPTIONS_FD, &fd) != SSH_OK)
+        err = -ENOMEM;
+    return err;
+}
+
+void rs_ssh_hold(rs_ssh *s)
+{
+    s->holds++;
+}
+
+void rs_ssh_unhold(rs_ssh *s)
+{
+    if (--s->holds == 0 && s->freed && !s->pumping)
+        rs_ssh_free(s);
+}
+
+static void free_handle(uv_handle_t *h)
+{
+    free(h);
+}
+
+void rs_ssh_free(rs_ssh *s)
+{
+    if (!s)
+        return;
+    if (s->pumping || s->holds > 0) {
+        s->freed = true;
+        if (s->holds > 0)
+            shutdown(s->fd, SHUT_RDWR); /* wakes the worker */
+        else
+            note_broken(s, "the connection was closed");
+        return;
+    }
+    note_broken(s, "the connection was closed");
+    collapse(s);
+    rs_timer_stop(s->loop, &s->kick);
+    if (s->poll) {
+        uv_poll_stop(s->poll);
+        uv_close((uv_handle_t *)s->poll, free_handle);
+    }
+    if (s->event) {
+        ssh_event_remove_session(s->event, s->raw);
+        ssh_event_free(s->event);
+    }
+    if (s->raw) {
+        ssh_disconnect(s->raw);
+        ssh_free(s->raw);
+    }
+    if (s->fd >= 0)
+        close(s->fd);
+    free(s);
+}
+
+static int watch_fd(rs_ssh *s)
+{
+    s->poll = calloc(1, sizeof *s->poll);
+    if (!s->poll)
+        return -ENOMEM;
+    int err = uv_poll_init(rs_loop_uv(s->loop), s->poll, s->fd);
+    if (err) {
+        free(s->poll);
+        s->poll = NULL;
+        return err;
+    }
+    s->poll->data = s;
+    return 0;
+}
+
+/* libssh gets fd itself, and closes it; the loop a copy. */
+static int open_raw(rs_ssh *s, int fd, const rs_ssh_options *o)
+{
+    int nodelay = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, sizeof nodelay);
+    s->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    s->raw = s->fd < 0 ? NULL : ssh_new();
+    s->event = s->raw ? ssh_event_new() : NULL;
+    if (!s->event)
+        return -ENOMEM;
+    ssh_set_blocking(s->raw, 0);
+    int err = set_options(s->raw, fd, o);
+    if (err)
+        return err;
+    if (ssh_event_add_session(s->event, s->raw) != SSH_OK)
+        return -ENOMEM;
+    return watch_fd(s);
+}
+
+int rs_ssh_new(rs_loop *l, int fd, const rs_ssh_options *o, rs_ssh **out)
+{
+    rs_ssh *s = calloc(1, sizeof *s);
+    if (!s) {
+        close(fd);
+        return -ENOMEM;
+    }
+    s->loop = l;
+    s->fd = -1;
+    s->heard = rs_loop_now();
+    int err = open_raw(s, fd, o);
+    if (err) {
+        close(fd);
+        rs_ssh_free(s);
+        return err;
+    }
+    *out = s;
+    return 0;
+}

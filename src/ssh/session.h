@@ -1,0 +1,80 @@
+/* One SSH connection over libssh, without ever waiting.
+ *
+ * What takes time is a step: it is tried again whenever something has come in, until libssh stops saying AGAIN. */
+#ifndef RS_SSH_SESSION_H
+#define RS_SSH_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "loop/loop.h"
+#include "loop/wait.h"
+
+typedef struct rs_ssh rs_ssh;
+typedef struct rs_ssh_step rs_ssh_step;
+
+/* Lives inside whoever waits. try gives RS_SSH_AGAIN, or the result that the wait gets. */
+struct rs_ssh_step {
+    int (*try)(rs_ssh *s, rs_ssh_step *step);
+    rs_wait wait;
+    rs_ssh_step *next, **at; /* at is NULL while it isn't running */
+    bool global;             /* one of these at a time: libssh has a single slot for global requests */
+};
+
+enum { RS_SSH_AGAIN = 1 };
+
+/* All may be NULL: then libssh's choice holds, with AES-GCM first where the CPU has AES. */
+typedef struct rs_ssh_options {
+    const char *user, *host;
+    const char *ciphers, *kex, *macs, *hostkeys;
+    bool compression;
+} rs_ssh_options;
+
+/* Takes fd, a connected socket, also when it fails. */
+int rs_ssh_new(rs_loop *l, int fd, const rs_ssh_options *o, rs_ssh **out);
+
+/* Ends what still runs with RS_ECLOSED and frees. Channels that somebody still holds are dead, and freed with their last
+ * holder. NULL is fine. */
+void rs_ssh_free(rs_ssh *s);
+
+/* Tries the step now and whenever there is news; step->wait is done when it has a result. Abandoning the wait forgets it. */
+void rs_ssh_run(rs_ssh *s, rs_ssh_step *step);
+
+/* To be called after any call into libssh outside a step: what it read along the way may be news for others. */
+void rs_ssh_kick(rs_ssh *s);
+
+/* While held (by a worker), rs_ssh_free only marks. */
+void rs_ssh_hold(rs_ssh *s);
+void rs_ssh_unhold(rs_ssh *s);
+
+/* libssh's session, for the other files of this layer. */
+struct ssh_session_struct *rs_ssh_raw(rs_ssh *s);
+rs_loop *rs_ssh_loop(rs_ssh *s);
+
+/* Steps of the connection's first part. */
+int rs_ssh_handshake(rs_ssh *s, rs_ssh_step *step);
+
+/* What broke the connection, or "" while it stands. Valid until s is freed. */
+const char *rs_ssh_broken(const rs_ssh *s);
+
+/* Taken off the loop while another thread works with it; put back afterwards. */
+void rs_ssh_suspend(rs_ssh *s, bool on);
+
+/* Round trips and bytes are somebody else's business; this is when anything last came in (rs_loop_now). */
+unsigned long long rs_ssh_last_heard(const rs_ssh *s);
+
+/* ---- for channel.c ---- */
+
+typedef struct rs_ssh_member rs_ssh_member;
+
+/* Something that lives on the connection and is told when it breaks, and after every round of events. */
+struct rs_ssh_member {
+    rs_ssh_member *next, **at;
+    void (*broken)(rs_ssh_member *m); /* the connection is gone, and m no longer in its list */
+    void (*settle)(rs_ssh_member *m); /* events were handled; outside libssh's callbacks */
+};
+
+void rs_ssh_join(rs_ssh *s, rs_ssh_member *m);
+void rs_ssh_leave(rs_ssh_member *m);
+
+#endif
