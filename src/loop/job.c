@@ -20,7 +20,7 @@ typedef struct work {
 } work;
 
 typedef struct ticket {
-    rs_wait wait;
+    rs_wait wait; /* first: abandon finds the ticket by it */
     work *work;
 } ticket;
 
@@ -47,10 +47,14 @@ static void ran(uv_work_t *req, int status)
     let_go(k);
 }
 
+/* The waiter gives up: the job is dropped when the pool has done with it. */
 static void abandon(rs_wait *w)
 {
-    work *k = w->op;
+    ticket *t = (ticket *)w;
+    work *k = t->work;
     k->wait = NULL;
+    t->work = NULL;
+    let_go(k);
 }
 
 static int ticket_gc(lua_State *L)
@@ -68,7 +72,10 @@ static int over(lua_State *L, int status, lua_KContext ctx)
     ticket *t = (ticket *)ctx;
     if (t->wait.status)
         return rs_error_raise(L, t->wait.status, NULL);
-    return t->work->class->finish(L, t->work->job);
+    int n = t->work->class->finish(L, t->work->job);
+    let_go(t->work); /* not only when the ticket is collected: what the job holds is wanted by the next one */
+    t->work = NULL;
+    return n;
 }
 
 /* The ticket owns the job from here on, also when something raises. */
