@@ -78,7 +78,7 @@ static int push_answer(lua_State *L, int got)
 static int fs_exists(lua_State *L)
 {
     const char *path = rs_fs_arg_path(L, 1);
-    rs_fs_stat s;
+    rs_fs_stat s = {0};
     int err = path ? rs_fs_stat_path(&s, path, true, NULL) : RS_EUSAGE;
     rs_fs_stat_fini(&s);
     return push_answer(L, err == 0 ? 1 : err == -ENOENT || err == -ENOTDIR || err == -ELOOP ? 0 : err);
