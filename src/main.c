@@ -2,12 +2,15 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "api/loader.h"
+#include "api/log.h"
 #include "api/object.h"
 #include "api/ssh.h"
+#include "api/stdio.h"
 #include "api/text.h"
 #include "base/err.h"
 #include "loop/proc.h"
@@ -24,15 +27,23 @@
 static const double UNWIND = 6.0;   /* seconds that tasks have at the end; their closers get 5 */
 static const double END_WAIT = 1.0; /* seconds that left processes have; KILL comes after 0.5 */
 
+static lua_State *state; /* NULL once it is closed, or about to be */
+
 static void on_signal(int sig, void *user)
 {
-    (void)sig;
-    rs_task_cancel_main(user, "interrupted");
+    (void)sig, (void)user;
+    if (state)
+        rs_task_cancel_main(state, "interrupted");
 }
 
+static int open_exit(lua_State *L);
+
 static const luaL_Reg modules[] = {
+    {"rshell.exit", open_exit},
+    {"rshell.log.base", luaopen_rs_log},
     {"rshell.object", luaopen_rs_object},
     {"rshell.ssh.raw", luaopen_rs_ssh},
+    {"rshell.stdio", luaopen_rs_stdio},
     {"rshell.text", luaopen_rs_text},
     {NULL, NULL},
 };
@@ -40,6 +51,7 @@ static const luaL_Reg modules[] = {
 static void open_modules(lua_State *L)
 {
     luaL_openlibs(L);
+    rs_stdio_watch(L);
     rs_loader_install(L);
     rs_sys_preload(L);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
@@ -101,9 +113,59 @@ static void end_processes(rs_loop *loop)
     rs_timer_stop(loop, &limit);
 }
 
+/* What went wrong with standard output is told, but not that its reader has gone: that ends us as a signal would. */
+static int end_output(int *status)
+{
+    int err = rs_stdio_flush();
+    if (err == -EPIPE)
+        return SIGPIPE;
+    if (err) {
+        fprintf(stderr, "rshell: can't write to standard output: %s\n", rs_err_text(err));
+        *status = *status ? *status : 1;
+    }
+    return 0;
+}
+
+/* The one way out, also for os.exit in the midst of a task. */
+__attribute__((noreturn)) static void end(lua_State *L, int status)
+{
+    rs_loop *loop = rs_task_loop(L);
+    rs_task_shutdown(L, UNWIND);
+    state = NULL;
+    lua_close(L);
+    end_processes(loop);
+    rs_lstream_fini();
+    rs_pgroups_forget();
+    int sig = rs_signal_seen();
+    rs_signal_fini();
+    rs_loop_free(loop);
+    int gone = end_output(&status);
+    if (sig || gone)
+        rs_signal_die(sig ? sig : gone);
+    exit(status);
+}
+
+/* exit(status): never returns. Raises in what runs while the program ends. */
+static int l_exit(lua_State *L)
+{
+    static bool ending;
+    int status = (int)(luaL_checkinteger(L, 1) & 0xff);
+    if (ending)
+        return luaL_error(L, "the program is ending");
+    ending = true;
+    end(L, status);
+}
+
+static int open_exit(lua_State *L)
+{
+    lua_pushcfunction(L, l_exit);
+    return 1;
+}
+
 /* The ground that everything stands on. */
 static int open_all(rs_loop **loop, lua_State **L)
 {
+    rs_stdio_claim();
     int err = rs_loop_new(loop);
     if (err)
         return err;
@@ -112,7 +174,8 @@ static int open_all(rs_loop **loop, lua_State **L)
         return -ENOMEM;
     open_modules(*L);
     rs_task_init(*L, *loop);
-    return rs_signal_init(*loop, rs_task_interrupt, on_signal, *L);
+    state = *L;
+    return rs_signal_init(*loop, rs_task_interrupt, on_signal, NULL);
 }
 
 int main(int argc, char **argv)
@@ -124,20 +187,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "rshell: can't start: %s\n", rs_err_text(err));
         return 1;
     }
-    int status = run(L, argc, argv);
-    rs_task_shutdown(L, UNWIND);
-    lua_close(L);
-    end_processes(loop);
-    rs_lstream_fini();
-    rs_pgroups_forget();
-    int sig = rs_signal_seen();
-    rs_signal_fini();
-    rs_loop_free(loop);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "rshell: can't write to standard output: %s\n", rs_err_text(-errno));
-        status = status ? status : 1;
-    }
-    if (sig)
-        rs_signal_die(sig);
-    return status;
+    end(L, run(L, argc, argv));
 }

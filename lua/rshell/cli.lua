@@ -28,11 +28,21 @@ local function is_file(name)
     return f ~= nil
 end
 
+local LEVELS = {"info", "debug", "trace"}
+
+local function set_verbose(values)
+    report.verbose = values.verbose or 0
+    local level = report.verbose >= 2 and LEVELS[math.min(report.verbose - 1, #LEVELS)] or os.getenv "RSHELL_LOG"
+    if not level or level == "" then return end
+    local ok = pcall(require "rshell.log.base".set_level, level)
+    if not ok then fail.usage("RSHELL_LOG: no level '%s'; expected error, warning, info, debug or trace", level) end
+end
+
 local function run_command(name, values, argv, i)
     local command = require("rshell.cli." .. name)
     local known = table.move(command.options, 1, #command.options, #COMMON + 1, {table.unpack(COMMON)})
     local first, word = options.parse(known, values, argv, i)
-    report.verbose = values.verbose or 0
+    set_verbose(values)
     if values.help then return require "rshell.cli.help".show(name) end
     return command.run(values, argv, first, word)
 end
@@ -40,7 +50,7 @@ end
 local function main(argv, version)
     local values = {}
     local first, word = options.parse(TOP, values, argv, 1)
-    report.verbose = values.verbose or 0
+    set_verbose(values)
     local name = argv[first]
     if values.version then
         io.write("rshell ", version, "\n")
@@ -60,17 +70,42 @@ local function main(argv, version)
     fail.usage("no subcommand '%s'%s; rshell --help lists them", name, near.suffix(name, COMMANDS))
 end
 
-return function(argv, version)
-    task.on_unobserved(function(e, trace)
-        report.failure("a task failed and nobody awaited it: ", e, trace)
-    end)
-    local ok, status = xpcall(main, report.handler, argv, version)
-    if ok then return status end
-    local e, trace = report.unpack(status)
+-- What stays behind on this machine unless somebody removes it.
+local function sweep()
+    local tempdir = package.loaded["rshell.tempdir"]
+    local here = package.loaded.rshell and rawget(package.loaded.rshell, "here")
+    if not (tempdir and here) then return end
+    task.shield(tempdir.clear, require "rshell.machine".test(here).conn)
+end
+
+--- os.exit never returns and raises nothing that a script could catch: the program ends inside it, as it does elsewhere.
+local function replace_exit()
+    local exit = require "rshell.exit"
+    os.exit = function(code) -- luacheck: ignore 122
+        local status = code == nil and 0 or code == true and 0 or code == false and 1 or math.tointeger(code)
+        if not status then error("bad argument #1 to 'exit' (integer expected, got " .. type(code) .. ")", 2) end
+        pcall(sweep)
+        exit(status)
+    end
+end
+
+local function report_own(e, trace)
     if fail.is(e) then
         io.stderr:write("rshell: ", text.escape(e.text), "\n")
         return e.status
     end
     report.failure("", e, trace)
     return 1
+end
+
+return function(argv, version)
+    replace_exit()
+    task.on_unobserved(function(e, trace)
+        report.failure("a task failed and nobody awaited it: ", e, trace)
+    end)
+    local ok, status = xpcall(main, report.handler, argv, version)
+    if not ok then status = report_own(report.unpack(status)) end
+    local swept, e = pcall(sweep)
+    if not swept then report.failure("", e) end
+    return status
 end

@@ -1169,8 +1169,11 @@ static bool cancel_all(lua_State *L, const char *why)
     bool any = false;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        rs_task *t = lua_touserdata(L, -1);
+        if (t->state == RUNNING || t->in_place) /* suspended below us: os.exit was called */
+            continue;
         any = true;
-        cancel(lua_touserdata(L, -1), why);
+        cancel(t, why);
     }
     lua_pop(L, 1);
     return any;

@@ -26,6 +26,11 @@ local function read_file(path)
     return data
 end
 
+local function read_input()
+    local input <close> = require "rshell.stdio".input()
+    return input:read "a"
+end
+
 local function check_text(path, data)
     local what = data:sub(1, 4) == "\27Lua" and "compiled Lua, which rshell doesn't run"
         or data:sub(1, 4) == "\127ELF" and "a program, not a Lua script"
@@ -46,7 +51,7 @@ local function source(values, argv, first, word)
     local name = argv[first]
     if not name then fail.usage "run: a file expected, or - for standard input, or -e CODE" end
     if name == "-" then
-        return {code = strip(io.stdin:read "a"), chunk = "=stdin", name = "stdin"}, first, first
+        return {code = strip(read_input()), chunk = "=stdin", name = "stdin"}, first, first
     end
     local data = read_file(name)
     check_text(name, data)
