@@ -111,6 +111,7 @@ typedef struct lstep {
 
 static lstep *push_step(lua_State *L, int session)
 {
+    session = lua_absindex(L, session);
     lstep *p = lua_newuserdatauv(L, sizeof *p, 0);
     memset(p, 0, sizeof *p);
     p->ls = luaL_checkudata(L, session, SESSION);

@@ -35,7 +35,7 @@ struct rs_ssh {
     uv_poll_t *poll; /* freed by its close callback */
     int fd;
     int watched; /* events that poll watches */
-    bool pumping, suspended, encrypted;
+    bool pumping, suspended, encrypted, in_event;
     bool freed; /* inside its own events, or held by a worker: freed when that is over */
     int holds;
     rs_timer kick;
@@ -171,7 +171,7 @@ static void pump(rs_ssh *s)
         return;
     s->pumping = true;
     for (int i = 0; i < ROUNDS && !s->broken[0]; i++) {
-        int rc = ssh_event_dopoll(s->event, 0);
+        int rc = s->in_event ? ssh_event_dopoll(s->event, 0) : SSH_AGAIN;
         if (rc == SSH_ERROR || (s->encrypted && !ssh_is_connected(s->raw)))
             note_broken(s, ssh_get_error(s->raw));
         bool news = !s->broken[0] && try_steps(s);
@@ -266,6 +266,8 @@ int rs_ssh_handshake(rs_ssh *s, rs_ssh_step *step)
 {
     (void)step;
     int rc = ssh_connect(s->raw);
+    if (!s->in_event && rc != SSH_ERROR) /* there is nothing to add before the first call */
+        s->in_event = ssh_event_add_session(s->event, s->raw) == SSH_OK;
     if (rc == SSH_AGAIN)
         return RS_SSH_AGAIN;
     if (rc == SSH_OK) {
@@ -354,7 +356,8 @@ void rs_ssh_free(rs_ssh *s)
         uv_close((uv_handle_t *)s->poll, free_handle);
     }
     if (s->event) {
-        ssh_event_remove_session(s->event, s->raw);
+        if (s->in_event)
+            ssh_event_remove_session(s->event, s->raw);
         ssh_event_free(s->event);
     }
     if (s->raw) {
@@ -395,8 +398,6 @@ static int open_raw(rs_ssh *s, int fd, const rs_ssh_options *o)
     int err = set_options(s->raw, fd, o);
     if (err)
         return err;
-    if (ssh_event_add_session(s->event, s->raw) != SSH_OK)
-        return -ENOMEM;
     return watch_fd(s);
 }
 
