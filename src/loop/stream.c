@@ -14,6 +14,7 @@ struct rs_stream {
     bool ended;
     int err; /* a read failed for good */
     rs_wait *in, *out;
+    bool *freed; /* set when it is freed while it wakes somebody */
 };
 
 rs_stream *rs_stream_new(const rs_stream_ops *ops, void *source)
@@ -45,6 +46,8 @@ void rs_stream_free(rs_stream *s)
     wake(&s->out, RS_ECLOSED);
     s->ops->close(s->source);
     rs_buf_fini(&s->input);
+    if (s->freed)
+        *s->freed = true;
     free(s);
 }
 
@@ -58,21 +61,24 @@ static void tell(rs_stream *s)
     s->ops->want(s->source, s->in != NULL, s->out != NULL);
 }
 
-/* Waking may free the stream. The source goes on watching, since most who are woken come back for more; it is told to stop when
- * it has news for nobody. */
+/* Waking may free the stream, and with it whoever waits for the other direction. The source goes on watching, since most who
+ * are woken come back for more; it is told to stop when it has news for nobody. */
 void rs_stream_ready(rs_stream *s, bool in, bool out)
 {
-    rs_wait *reader = in ? s->in : NULL, *writer = out ? s->out : NULL;
-    if (!reader && !writer) {
+    bool freed = false, *outer = s->freed;
+    if (!(in && s->in) && !(out && s->out)) {
         tell(s);
         return;
     }
-    s->in = reader ? NULL : s->in;
-    s->out = writer ? NULL : s->out;
-    if (reader)
-        rs_wait_done(reader, 0);
-    if (writer)
-        rs_wait_done(writer, 0);
+    s->freed = &freed;
+    if (in)
+        wake(&s->in, 0);
+    if (!freed && out)
+        wake(&s->out, 0);
+    if (!freed)
+        s->freed = outer;
+    else if (outer)
+        *outer = true;
 }
 
 rs_buf *rs_stream_input(rs_stream *s)
@@ -151,6 +157,11 @@ static void abandon_out(rs_wait *w)
     rs_stream *s = w->op;
     s->out = NULL;
     tell(s);
+}
+
+bool rs_stream_awaited_in(const rs_stream *s)
+{
+    return s->in != NULL;
 }
 
 int rs_stream_await_in(rs_stream *s, rs_wait *w)

@@ -59,6 +59,9 @@ ssize_t rs_stream_write(rs_stream *s, const char *data, size_t n);
 
 int rs_stream_shutdown(rs_stream *s);
 
+/* Whether somebody waits for input. */
+bool rs_stream_awaited_in(const rs_stream *s);
+
 /* w is done when reading (writing) can get on; one waiter a direction, RS_EUSAGE when there is one. */
 int rs_stream_await_in(rs_stream *s, rs_wait *w);
 int rs_stream_await_out(rs_stream *s, rs_wait *w);

@@ -66,8 +66,10 @@ static ssize_t fd_write(void *source, const char *from, size_t n)
 static void on_poll(uv_poll_t *h, int status, int events)
 {
     fd_source *f = h->data;
-    if (status < 0)
+    if (status < 0) { /* libuv has stopped watching; whoever tries again finds out what is wrong */
+        f->events = 0;
         events = UV_READABLE | UV_WRITABLE;
+    }
     rs_stream_ready(f->stream, events & (UV_READABLE | UV_DISCONNECT), events & UV_WRITABLE);
 }
 

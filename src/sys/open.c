@@ -6,6 +6,7 @@ static const luaL_Reg modules[] = {
     {"rshell.sys.hash", luaopen_rs_hash},
     {"rshell.sys.host", luaopen_rs_host},
     {"rshell.sys.json", luaopen_rs_json},
+    {"rshell.sys.net", luaopen_rs_net},
     {"rshell.sys.fs", luaopen_rs_fs},
     {"rshell.sys.proc", luaopen_rs_proc},
     {NULL, NULL},

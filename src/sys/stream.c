@@ -60,9 +60,9 @@ typedef struct read_request {
     lstream *ls;
     enum want want;
     size_t n;
-    size_t scanned;  /* bytes without a newline so far */
-    uint64_t end;    /* of its time, 0: none */
-    int err;         /* why no more will come, once that is known */
+    size_t scanned; /* bytes without a newline so far */
+    uint64_t end;   /* of its time, 0: none */
+    int err;        /* why no more will come, once that is known */
 } read_request;
 
 static void parse_format(lua_State *L, int i, read_request *r)
@@ -99,10 +99,8 @@ static int take_wanted(lua_State *L, read_request *r)
     size_t len = rs_buf_len(in);
     ptrdiff_t at;
     switch (r->want) {
-    case SOME:
-        return len > 0 && r->n > 0 ? take(L, in, len < r->n ? len : r->n, 0) : 0;
-    case EXACT:
-        return len >= r->n && r->n > 0 ? take(L, in, r->n, 0) : 0;
+    case SOME: return len > 0 && r->n > 0 ? take(L, in, len < r->n ? len : r->n, 0) : 0;
+    case EXACT: return len >= r->n && r->n > 0 ? take(L, in, r->n, 0) : 0;
     case LINE:
     case LINE_END:
         at = rs_buf_find(in, '\n', r->scanned);
@@ -110,8 +108,7 @@ static int take_wanted(lua_State *L, read_request *r)
         if (at < 0)
             return 0;
         return r->want == LINE ? take(L, in, (size_t)at, 1) : take(L, in, (size_t)at + 1, 0);
-    case ALL:
-        return 0;
+    case ALL: return 0;
     }
     return 0;
 }
@@ -142,6 +139,12 @@ static double left(const read_request *r)
     return now < r->end ? (double)(r->end - now) / 1e9 : 0;
 }
 
+static void check_reader(lua_State *L, const rs_stream *s)
+{
+    if (rs_stream_awaited_in(s))
+        rs_error_raise(L, RS_EUSAGE, "another task is reading this stream");
+}
+
 static int read_on(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
@@ -162,8 +165,8 @@ static int read_on(lua_State *L, int status, lua_KContext ctx)
         if (r->err || (r->n == 0 && r->want <= EXACT))
             return take_rest(L, r);
     }
-    if (rs_stream_await_in(r->ls->s, &r->wait))
-        return rs_error_raise(L, RS_EUSAGE, "another task is reading this stream");
+    check_reader(L, r->ls->s);
+    (void)rs_stream_await_in(r->ls->s, &r->wait);
     return rs_task_wait_for(L, &r->wait, left(r), ctx, read_on);
 }
 
@@ -179,6 +182,7 @@ static int l_read(lua_State *L)
     if (seconds >= 0)
         r->end = rs_loop_now() + (uint64_t)(seconds * 1e9);
     rs_task_check(L);
+    check_reader(L, ls->s); /* before it takes what another one waits for */
     r->wait.done = true; /* the first try goes through the task as well: a source that is always ready is no monopoly */
     return rs_task_wait(L, &r->wait, (lua_KContext)r, read_on);
 }
@@ -252,29 +256,59 @@ static int write_fails(lua_State *L, write_request *q, int err)
     return rs_error_raise(L, err, "can't write");
 }
 
+/* Waits until the writers before it are through. */
+static int await_turn(lua_State *L, write_request *q, lua_KFunction k)
+{
+    rs_wait_init(&q->wait, abandon_turn, q);
+    return rs_task_wait(L, &q->wait, (lua_KContext)q, k);
+}
+
+static int await_room(lua_State *L, write_request *q, lua_KFunction k)
+{
+    int err = rs_stream_await_out(q->ls->s, &q->wait);
+    if (err)
+        return write_fails(L, q, err);
+    return rs_task_wait(L, &q->wait, (lua_KContext)q, k);
+}
+
 static int write_on(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
     write_request *q = (write_request *)ctx;
     if (!q->ls->s || q->wait.status)
         return write_fails(L, q, q->ls->s ? q->wait.status : RS_ECLOSED);
-    if (q->ls->writers != q) { /* not its turn */
-        rs_wait_init(&q->wait, abandon_turn, q);
-        return rs_task_wait(L, &q->wait, ctx, write_on);
-    }
+    if (q->ls->writers != q)
+        return await_turn(L, q, write_on);
     ssize_t n = rs_stream_write(q->ls->s, q->data + q->sent, q->len - q->sent);
     if (n < 0)
         return write_fails(L, q, (int)n);
     q->sent += (size_t)n;
-    if (q->sent == q->len) {
-        leave_queue(q);
-        lua_settop(L, 1);
-        return 1;
+    if (q->sent < q->len)
+        return await_room(L, q, write_on);
+    leave_queue(q);
+    lua_settop(L, 1);
+    return 1;
+}
+
+static void join_queue(write_request *q)
+{
+    q->queued = true;
+    q->next = NULL;
+    *q->ls->last = q;
+    q->ls->last = &q->next;
+}
+
+/* Makes the userdata on top of the stack, which begins with a write_request, leave its queue when the call ends. */
+static void leave_at_end(lua_State *L)
+{
+    if (luaL_newmetatable(L, "rshell.Write")) {
+        lua_pushcfunction(L, write_gc);
+        lua_setfield(L, -2, "__gc");
+        lua_pushcfunction(L, write_gc);
+        lua_setfield(L, -2, "__close");
     }
-    int err = rs_stream_await_out(q->ls->s, &q->wait);
-    if (err)
-        return write_fails(L, q, err);
-    return rs_task_wait(L, &q->wait, ctx, write_on);
+    lua_setmetatable(L, -2);
+    lua_toclose(L, -1);
 }
 
 /* stream:write(...): strings and numbers; the stream. What several tasks write is not mixed within one call. */
@@ -284,22 +318,87 @@ static int l_write(lua_State *L)
     for (int i = 2; i <= lua_gettop(L); i++)
         luaL_checkstring(L, i);
     lua_concat(L, lua_gettop(L) - 1);
-    write_request *q = lua_newuserdatauv(L, sizeof *q, 0);
-    *q = (write_request){.ls = ls, .queued = true};
-    if (luaL_newmetatable(L, "rshell.Write")) {
-        lua_pushcfunction(L, write_gc);
-        lua_setfield(L, -2, "__gc");
-        lua_pushcfunction(L, write_gc);
-        lua_setfield(L, -2, "__close");
-    }
-    lua_setmetatable(L, -2);
-    lua_toclose(L, -1);
-    q->data = lua_tolstring(L, 2, &q->len);
-    *ls->last = q;
-    ls->last = &q->next;
     rs_task_check(L);
+    write_request *q = lua_newuserdatauv(L, sizeof *q, 0);
+    *q = (write_request){.ls = ls};
+    leave_at_end(L);
+    q->data = lua_tolstring(L, 2, &q->len);
+    join_queue(q);
     q->wait.done = true;
     return rs_task_wait(L, &q->wait, (lua_KContext)q, write_on);
+}
+
+/* ---- from one stream to another ---- */
+
+/* In the queue of writers only while it has bytes that were read and not written. */
+typedef struct pump {
+    write_request q;
+    rs_wait in;
+    lstream *from;
+    lua_Integer bytes;
+    rs_wait pause; /* done from the start: lets other tasks in between */
+} pump;
+
+static int pump_on(lua_State *L, int status, lua_KContext ctx);
+
+static int pump_pause(lua_State *L, pump *p)
+{
+    p->pause = (rs_wait){.done = true};
+    return rs_task_wait(L, &p->pause, (lua_KContext)p, pump_on);
+}
+
+/* Nothing was read that isn't written. */
+static int pump_fill(lua_State *L, pump *p)
+{
+    check_reader(L, p->from->s);
+    int err = rs_stream_fill(p->from->s, 1);
+    if (err == RS_EEOF) {
+        lua_pushinteger(L, p->bytes);
+        return 1;
+    }
+    if (err && err != -EAGAIN)
+        return rs_error_raise(L, err, "can't read");
+    if (!err)
+        return pump_pause(L, p);
+    (void)rs_stream_await_in(p->from->s, &p->in);
+    return rs_task_wait(L, &p->in, (lua_KContext)p, pump_on);
+}
+
+static int pump_on(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    pump *p = (pump *)ctx;
+    write_request *q = &p->q;
+    if (!p->from->s || !q->ls->s)
+        return write_fails(L, q, RS_ECLOSED);
+    rs_buf *in = rs_stream_input(p->from->s);
+    if (rs_buf_len(in) == 0)
+        return pump_fill(L, p);
+    if (!q->queued)
+        join_queue(q);
+    if (q->ls->writers != q)
+        return await_turn(L, q, pump_on);
+    ssize_t n = rs_stream_write(q->ls->s, rs_buf_data(in), rs_buf_len(in));
+    if (n < 0)
+        return write_fails(L, q, (int)n);
+    rs_buf_consume(in, (size_t)n);
+    p->bytes += n;
+    if (rs_buf_len(in) > 0)
+        return await_room(L, q, pump_on);
+    leave_queue(q);
+    return pump_pause(L, p);
+}
+
+/* stream:pump(to): copies until the end, in bounded memory; how many bytes. to stays open. */
+static int l_pump(lua_State *L)
+{
+    lstream *from = check_open(L, 1), *to = check_open(L, 2);
+    rs_task_check(L);
+    lua_settop(L, 2);
+    pump *p = lua_newuserdatauv(L, sizeof *p, 0);
+    *p = (pump){.from = from, .q.ls = to};
+    leave_at_end(L);
+    return pump_pause(L, p);
 }
 
 /* stream:shutdown(): no more will be written; reading goes on. */
@@ -424,8 +523,8 @@ static int l_tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"read", l_read},         {"lines", l_lines}, {"write", l_write}, {"shutdown", l_shutdown}, {"close", l_close},
-    {"__tostring", l_tostring}, {"__gc", l_gc},  {"__close", l_close}, {NULL, NULL},
+    {"read", l_read},   {"lines", l_lines},         {"write", l_write}, {"pump", l_pump},     {"shutdown", l_shutdown},
+    {"close", l_close}, {"__tostring", l_tostring}, {"__gc", l_gc},     {"__close", l_close}, {NULL, NULL},
 };
 
 void rs_lstream_register(lua_State *L)

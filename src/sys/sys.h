@@ -8,6 +8,7 @@ int luaopen_rs_fs(lua_State *L);
 int luaopen_rs_hash(lua_State *L);
 int luaopen_rs_host(lua_State *L);
 int luaopen_rs_json(lua_State *L);
+int luaopen_rs_net(lua_State *L);
 int luaopen_rs_proc(lua_State *L);
 
 /* Makes `require "rshell.sys.fs"` and the like find them. */
