@@ -56,7 +56,7 @@ local function main(argv, version)
         io.write("rshell ", version, "\n")
         return 0
     elseif values.help then
-        return run_command("help", {}, {}, 1)
+        return require "rshell.cli.help".show(is_command(name) and name or nil)
     elseif values.code then
         return require "rshell.cli.run".run(values, argv, first, word)
     elseif not name then
@@ -67,7 +67,8 @@ local function main(argv, version)
     elseif is_file(name) then
         return require "rshell.cli.run".run(values, argv, first, word)
     end
-    fail.usage("no subcommand '%s'%s; rshell --help lists them", name, near.suffix(name, COMMANDS))
+    local meant = near.suffix(name, COMMANDS)
+    fail.usage("no subcommand or file '%s'%s", name, meant ~= "" and meant or "; see rshell --help")
 end
 
 -- What stays behind on this machine unless somebody removes it.
@@ -78,7 +79,7 @@ local function sweep()
     task.shield(tempdir.clear, require "rshell.machine".test(here).conn)
 end
 
---- os.exit never returns and raises nothing that a script could catch: the program ends inside it, as it does elsewhere.
+--- os.exit never returns, and raises nothing that a script could catch: the program ends inside it.
 local function replace_exit()
     local exit = require "rshell.exit"
     os.exit = function(code) -- luacheck: ignore 122
