@@ -72,7 +72,8 @@ local function add_words(lines, line, margin)
     end
 end
 
---- A paragraph with lines that fit a terminal. A line joins the one before, unless that ends in ++ or their indents differ.
+--- A paragraph with lines that fit a terminal. A line joins the one before, unless that ends in ++ or their indents
+--- differ.
 ---@param paragraph string
 ---@param margin string
 ---@return string
