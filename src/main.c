@@ -11,6 +11,7 @@
 #include "api/object.h"
 #include "api/ssh.h"
 #include "api/stdio.h"
+#include "api/term.h"
 #include "api/text.h"
 #include "base/err.h"
 #include "loop/proc.h"
@@ -44,6 +45,7 @@ static const luaL_Reg modules[] = {
     {"rshell.object", luaopen_rs_object},
     {"rshell.ssh.raw", luaopen_rs_ssh},
     {"rshell.stdio", luaopen_rs_stdio},
+    {"rshell.term", luaopen_rs_term},
     {"rshell.text", luaopen_rs_text},
     {NULL, NULL},
 };

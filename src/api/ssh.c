@@ -144,6 +144,24 @@ static int l_handshake(lua_State *L)
     return run_step(L, p, &p->step, step_over);
 }
 
+/* session:ping(): one round trip */
+static int l_ping(lua_State *L)
+{
+    check_session(L, 1);
+    lstep *p = push_step(L, 1);
+    p->step.try = rs_ssh_ping;
+    p->step.global = true;
+    return run_step(L, p, &p->step, step_over);
+}
+
+/* session:silence(): seconds since anything came in */
+static int l_silence(lua_State *L)
+{
+    unsigned long long heard = rs_ssh_last_heard(check_session(L, 1));
+    lua_pushnumber(L, (double)(rs_loop_now() - heard) / 1e9);
+    return 1;
+}
+
 /* session:host_key(): type, base64 */
 static int l_host_key(lua_State *L)
 {
@@ -312,15 +330,20 @@ static void key_run(void *job)
     j->rc = ssh_pki_import_privkey_file(j->path, j->passphrase, NULL, NULL, &j->key);
 }
 
+static lkey *push_key(lua_State *L)
+{
+    lkey *k = lua_newuserdatauv(L, sizeof *k, 0);
+    k->key = NULL;
+    luaL_setmetatable(L, KEY);
+    return k;
+}
+
 static int key_finish(lua_State *L, void *job)
 {
     key_job *j = job;
     if (j->rc != SSH_OK)
         return rs_error_edge(L, j->rc == SSH_EOF ? -ENOENT : -EACCES);
-    lkey *k = lua_newuserdatauv(L, sizeof *k, 0);
-    k->key = NULL;
-    luaL_setmetatable(L, KEY);
-    k->key = j->key;
+    push_key(L)->key = j->key;
     j->key = NULL;
     return 1;
 }
@@ -348,6 +371,17 @@ static int l_load_key(lua_State *L)
         return luaL_error(L, "not enough memory");
     }
     return rs_job_run(L, &class, j);
+}
+
+/* public_key(type, base64): one to offer; nil, text, NAME for what is no key */
+static int l_public_key(lua_State *L)
+{
+    enum ssh_keytypes_e type = ssh_key_type_from_name(luaL_checkstring(L, 1));
+    const char *base64 = luaL_checkstring(L, 2);
+    lkey *k = push_key(L);
+    if (ssh_pki_import_pubkey_base64(base64, type, &k->key) != SSH_OK)
+        return rs_error_edge(L, RS_EPARSE);
+    return 1;
 }
 
 static int l_key_public(lua_State *L)
@@ -538,7 +572,7 @@ static int l_pair(lua_State *L)
 }
 
 static const luaL_Reg session_methods[] = {
-    {"handshake", l_handshake}, {"host_key", l_host_key},   {"auth", l_auth},       {"methods", l_methods},
+    {"handshake", l_handshake}, {"ping", l_ping}, {"silence", l_silence}, {"host_key", l_host_key},   {"auth", l_auth},       {"methods", l_methods},
     {"questions", l_questions}, {"answer", l_answer},       {"auth_agent", l_auth_agent}, {"open", l_open},
     {"broken", l_broken},       {"close", l_session_close}, {"__gc", l_session_close},    {"__close", l_session_close},
     {NULL, NULL},
@@ -552,7 +586,7 @@ static const luaL_Reg channel_methods[] = {
 
 static const luaL_Reg key_methods[] = {{"public", l_key_public}, {"__gc", l_key_gc}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"new", l_new}, {"pair", l_pair}, {"load_key", l_load_key}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new", l_new}, {"pair", l_pair}, {"load_key", l_load_key}, {"public_key", l_public_key}, {NULL, NULL}};
 
 static void class(lua_State *L, const char *name, const luaL_Reg *methods)
 {

@@ -278,6 +278,14 @@ int rs_ssh_handshake(rs_ssh *s, rs_ssh_step *step)
     return RS_EPROTO;
 }
 
+/* ssh_send_keepalive isn't used: it leaves the one slot for global requests pending, and the next request takes its refusal for
+ * its own. */
+int rs_ssh_ping(rs_ssh *s, rs_ssh_step *step)
+{
+    (void)step;
+    return ssh_channel_cancel_forward(s->raw, "127.0.0.255", 1) == SSH_AGAIN ? RS_SSH_AGAIN : 0;
+}
+
 /* ---- birth and end ---- */
 
 static int set(ssh_session raw, enum ssh_options_e option, const char *value)

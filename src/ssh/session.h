@@ -54,6 +54,9 @@ rs_loop *rs_ssh_loop(rs_ssh *s);
 /* Steps of the connection's first part. */
 int rs_ssh_handshake(rs_ssh *s, rs_ssh_step *step);
 
+/* A round trip: asks for something that the server refuses, whose refusal is the answer. Its step is a global one. */
+int rs_ssh_ping(rs_ssh *s, rs_ssh_step *step);
+
 /* What broke the connection, or "" while it stands. Valid until s is freed. */
 const char *rs_ssh_broken(const rs_ssh *s);
 

@@ -1,0 +1,226 @@
+-- Logging in: the agent's keys, key files, keyboard-interactive, password, in this order, as far as the server takes them.
+
+local agent = require "rshell.ssh.agent"
+local ask = require "rshell.ask"
+local err = require "rshell.shared.error"
+local fs = require "rshell.sys.fs"
+local raw = require "rshell.ssh.raw"
+local task = require "rshell.task"
+
+local M = {}
+
+local AGENT_SECONDS = 20
+local ASK_TRIES = 3
+
+-- Keys that were decrypted, by path: a passphrase is asked for once, for all hosts.
+local loaded = {}
+-- Files whose passphrase is being asked for, by path.
+local loading = {}
+
+---@class rshell.ssh.Login
+---@field session userdata
+---@field opts table of ssh(): password, passphrase
+---@field config table
+---@field who string user@host, for prompts
+---@field tried string[]
+---@field methods string? what the server accepts, once it has said so
+
+local function accepts(l, method)
+    return not l.methods or (("," .. l.methods .. ","):find("," .. method .. ",", 1, true) ~= nil)
+end
+
+--- Notes what was tried; true when we are in.
+local function judge(l, what, verdict, text, name)
+    if verdict == nil then
+        err.raise {kind = err.kind_of(name), message = ("the connection broke while logging in: %s"):format(text)}
+    end
+    l.tried[#l.tried + 1] = what
+    if verdict == "accepted" then return true end
+    l.methods = l.session:methods()
+    return false
+end
+
+-- ---- keys ----
+
+local function value_of(secret, ...)
+    if type(secret) == "function" then return secret(...) end
+    return secret
+end
+
+local function ask_passphrase(l, path)
+    for _ = 1, ASK_TRIES do
+        local phrase = value_of(l.opts.passphrase, path)
+        local given = phrase ~= nil
+        if not given then
+            if l.opts.batch or not ask.possible() then return nil, "needs a passphrase" end
+            phrase = ask.line(("passphrase for key '%s': "):format(path), false)
+            if phrase == nil then return nil, "no passphrase was given" end
+        end
+        local key = raw.load_key(path, phrase)
+        if key then return key end
+        if given then return nil, "the passphrase is wrong" end
+    end
+    return nil, "the passphrase is wrong"
+end
+
+--- The private key in this file. Several hosts that need it wait for one question.
+local function load(l, path)
+    while loading[path] do loading[path]:wait() end
+    if loaded[path] then return loaded[path] end
+    local event = task.event()
+    loading[path] = event
+    local ok, key, why = pcall(function()
+        local key = raw.load_key(path)
+        if key then return key end
+        return ask_passphrase(l, path)
+    end)
+    loading[path] = nil
+    event:notify()
+    if not ok then error(key, 0) end
+    loaded[path] = key
+    return key, why
+end
+
+--- True unless the server, asked with the public half, says that it would not take the key: then nobody is asked for a
+--- passphrase in vain.
+local function welcome(l, path)
+    local text = fs.read(path .. ".pub")
+    local type, base64 = (text or ""):match "^(%S+)%s+(%S+)"
+    local public = type and raw.public_key(type, base64)
+    if not public then return true end
+    local verdict = l.session:auth("offer", public)
+    if verdict == "denied" then l.methods = l.session:methods() end
+    return verdict ~= "denied"
+end
+
+local function try_file(l, path)
+    local shown = path
+    if not fs.exists(path) then
+        if l.config.identity_given then l.tried[#l.tried + 1] = shown .. " (not there)" end
+        return false
+    end
+    local key, why = raw.load_key(path), nil
+    if not key then
+        if not loaded[path] and not welcome(l, path) then
+            l.tried[#l.tried + 1] = shown
+            return false
+        end
+        key, why = load(l, path)
+    end
+    if not key then
+        l.tried[#l.tried + 1] = ("%s (%s)"):format(shown, why or "can't be read")
+        return false
+    end
+    return judge(l, shown, l.session:auth("key", key))
+end
+
+local function blob_of(path)
+    local text = fs.read(path .. ".pub")
+    local base64 = (text or ""):match "^%S+%s+(%S+)"
+    return base64
+end
+
+--- The agent's keys that may be offered: those of the identity files first; with IdentitiesOnly, only those.
+local function chosen(l, keys)
+    local base64 = require "rshell.ssh.base64".encode
+    local wanted, first, rest = {}, {}, {}
+    for _, path in ipairs(l.config.identityfile or {}) do
+        local blob = blob_of(path)
+        if blob then wanted[blob] = true end
+    end
+    for _, key in ipairs(keys) do
+        local list = wanted[base64(key.blob)] and first or rest
+        list[#list + 1] = key
+    end
+    if l.config.identitiesonly then return first end
+    return table.move(rest, 1, #rest, #first + 1, first)
+end
+
+local function try_agent(l)
+    local path = l.config.identityagent or os.getenv "SSH_AUTH_SOCK"
+    if not path or path == "" or path == "none" then return false end
+    local keys = agent.keys(path, AGENT_SECONDS)
+    if not keys then
+        l.tried[#l.tried + 1] = "agent (does not answer)"
+        return false
+    end
+    keys = chosen(l, keys)
+    if #keys == 0 then return false end
+    return judge(l, ("agent (%d key%s)"):format(#keys, #keys == 1 and "" or "s"),
+        agent.login(l.session, path, keys, AGENT_SECONDS))
+end
+
+local function try_keys(l)
+    if not accepts(l, "publickey") then return false end
+    if not l.opts.keyfile and try_agent(l) then return true end
+    for _, path in ipairs(l.config.identityfile or {}) do
+        if not accepts(l, "publickey") then return false end
+        if try_file(l, path) then return true end
+    end
+    return l.opts.keyfile ~= nil and not l.config.identitiesonly and accepts(l, "publickey") and try_agent(l)
+end
+
+-- ---- passwords ----
+
+local function password(l)
+    local secret = value_of(l.opts.password)
+    if secret ~= nil then return tostring(secret), true end
+    if l.opts.batch or not ask.possible() then return nil end
+    return ask.line(("%s's password: "):format(l.who), false)
+end
+
+local function answer_all(l, questions, instruction)
+    local secret = l.opts.password ~= nil and password(l)
+    for i, q in ipairs(questions) do
+        local answer = not q.echo and secret or nil
+        if not answer then
+            if l.opts.batch or not ask.possible() then return false end
+            answer = ask.line(("%s%s"):format(instruction ~= "" and instruction .. "\n" or "", q.prompt), q.echo)
+        end
+        if not answer then return false end
+        l.session:answer(i, answer)
+    end
+    return true
+end
+
+local function try_interactive(l)
+    if not accepts(l, "keyboard-interactive") then return false end
+    for _ = 1, l.opts.password ~= nil and 1 or ASK_TRIES do
+        local verdict, text, name = l.session:auth "ask"
+        while verdict == "asks" do
+            local _, instruction, questions = l.session:questions()
+            if not answer_all(l, questions, instruction) then return false end
+            verdict, text, name = l.session:auth "ask"
+        end
+        if judge(l, "keyboard-interactive", verdict, text, name) then return true end
+        if not accepts(l, "keyboard-interactive") or (l.opts.batch and l.opts.password == nil) then return false end
+    end
+    return false
+end
+
+local function try_password(l)
+    if not accepts(l, "password") then return false end
+    for _ = 1, l.opts.password ~= nil and 1 or ASK_TRIES do
+        local secret, given = password(l)
+        if not secret then return false end
+        if judge(l, "password", l.session:auth("password", secret)) then return true end
+        if given or not accepts(l, "password") then return false end
+    end
+    return false
+end
+
+--- Logs in, or raises kind `auth` with what was tried and what the server takes.
+---@param l rshell.ssh.Login
+function M.login(l)
+    l.tried = {}
+    if try_keys(l) then return end
+    if not l.methods and judge(l, nil, l.session:auth "none") then return end
+    if try_interactive(l) or try_password(l) then return end
+    local tried = #l.tried > 0 and "tried " .. table.concat(l.tried, ", ") or "there was nothing to try"
+    err.raise {
+        kind = "auth", message = ("%s: permission denied; %s; the server takes %s"):format(l.who, tried, l.methods or "?"),
+        hint = "see which key belongs there: ssh-add -l lists the agent's, keyfile= or IdentityFile names another",
+    }
+end
+
+return M

@@ -1,0 +1,335 @@
+-- ssh "host": from a name to a machine. Each step of the way is a function here; what it decides comes from ssh_config, from
+-- known_hosts, and from the caller's options, which win.
+
+local auth = require "rshell.ssh.auth"
+local config = require "rshell.ssh.config"
+local connector = require "rshell.ssh.connector"
+local err = require "rshell.shared.error"
+local hostkey = require "rshell.ssh.hostkey"
+local known = require "rshell.ssh.known_hosts"
+local object = require "rshell.object"
+local options = require "rshell.shared.options"
+local raw = require "rshell.ssh.raw"
+local task = require "rshell.task"
+
+local M = {}
+
+local CONNECT_SECONDS, KEEPALIVE, MISSES = 10, 15, 3
+local BLOCK = 65536
+
+local OPTIONS = {
+    user = "string", port = "integer", keyfile = "string|table", password = "string|function", passphrase = "string|function",
+    jump = "string|userdata", config = "string|boolean", known_hosts = "string", host_keys = "string", connect_timeout = "number",
+    keepalive = "number", ciphers = "string", compression = "boolean", retries = "integer", retry_delay = "number", env = "table",
+    cwd = "string", timeout = "number", agent = "boolean|string", batch = "boolean", options = "table",
+}
+local MODES = {strict = true, ask = true, ["accept-new"] = true, off = true}
+
+-- ---- what was asked for ----
+
+--- "deploy@web1:2222", "ssh://user@[::1]:22", an alias.
+---@param target string
+---@return string host, string? user, integer? port
+function M.parse(target)
+    local rest = target:match "^ssh://([^/]*)/?$" or target
+    local user, address = rest:match "^(.-)@([^@]*)$"
+    address = address or rest
+    local host, port = address:match "^%[([^%]]+)%]:?(%d*)$"
+    if not host then
+        host, port = address:match "^([^:]*):(%d+)$"
+    end
+    host = host or address
+    if host == "" or host:find "[%c%s]" or host:sub(1, 1) == "-" then
+        err.usage("ssh: no name of a host: %q", target)
+    end
+    port = port and port ~= "" and math.tointeger(tonumber(port)) or nil
+    if port and (port < 1 or port > 65535) then err.usage("ssh: no port: %q", target) end
+    return host, user ~= "" and user or nil, port
+end
+
+local function check_options(opts)
+    opts = options.check("ssh", opts, OPTIONS)
+    if opts.host_keys and not MODES[opts.host_keys] then
+        err.usage('ssh: host_keys is "strict", "ask", "accept-new" or "off", not %q', opts.host_keys)
+    end
+    if opts.agent == true then err.raise {kind = "usage", message = "ssh: agent=true: not in this version"} end
+    return opts
+end
+
+local function mode_of(opts, cfg)
+    if opts.host_keys then return opts.host_keys end
+    local said = ({yes = "strict", no = "accept-new", off = "accept-new", ["accept-new"] = "accept-new"})
+    local strict = tostring(cfg.stricthostkeychecking or "ask")
+    if said[strict] then return said[strict] end
+    return require "rshell.term".is_terminal(0) and "ask" or "strict"
+end
+
+-- ---- the way there ----
+
+local function unreachable(cfg, what, text, name)
+    local kind = err.kind_of(name)
+    if name == "ETIMEOUT" or name == "ETIMEDOUT" then
+        kind, text = "timeout", "no answer"
+    elseif kind ~= "connect" and kind ~= "unreachable" and kind ~= "timeout" then
+        kind = "connect"
+    end
+    err.raise {kind = kind, message = ("can't connect to %s port %d: %s%s"):format(cfg.hostname, cfg.port, what, text), name = name}
+end
+
+local function pump(from, to)
+    pcall(function()
+        for block in function() return from:read(BLOCK) end do to:write(block) end
+    end)
+    pcall(to.shutdown, to)
+end
+
+--- A socket whose other end goes through two streams; libssh wants a socket of its own.
+local function bridge(read, write, close)
+    local ours, theirs = raw.pair()
+    local up, down = task.spawn(pump, ours, write), task.spawn(pump, read, ours)
+    return theirs, function()
+        up:close()
+        down:close()
+        ours:close()
+        close()
+    end
+end
+
+local function through_command(cfg)
+    local line = "exec " .. cfg.proxycommand
+    local handle, text, name = require "rshell.sys.proc".spawn {argv = {"/bin/sh", "-c", line}, stdin = "pipe", stderr = "inherit"}
+    if not handle then unreachable(cfg, "the proxy command: ", text, name) end
+    return bridge(handle.stdout, handle.stdin, function()
+        handle.stdin:close()
+        handle.stdout:close()
+        handle:stop()
+        handle:release()
+    end)
+end
+
+local function through_machine(cfg, jump, close)
+    local conn = jump.conn
+    local stream, text, name = conn.backend.connector:connect_tcp(cfg.hostname, cfg.port)
+    if not stream then unreachable(cfg, ("through %s: "):format(conn.name), text, name) end
+    return bridge(stream, stream, function()
+        stream:close()
+        if close then close() end
+    end)
+end
+
+local function direct(cfg, seconds)
+    local stream, text, name = require "rshell.sys.net".connect(cfg.hostname, cfg.port, {timeout = seconds})
+    if not stream then unreachable(cfg, "", text, name) end
+    return stream, function() end
+end
+
+--- The jumps of ssh_config or of the option, one after the other, each through the one before.
+local function hops_of(opts, cfg)
+    if type(opts.jump) == "string" then
+        if opts.jump == "none" then return nil end
+        local hops = {}
+        for hop in opts.jump:gmatch "[^,]+" do
+            local host, user, port = M.parse(hop)
+            hops[#hops + 1] = {host = host, user = user, port = port}
+        end
+        return hops
+    end
+    return cfg.proxyjump
+end
+
+local function open_jumps(opts, hops)
+    local before
+    for _, hop in ipairs(hops) do
+        local more = {config = opts.config, jump = before or "none", host_keys = opts.host_keys, known_hosts = opts.known_hosts,
+            connect_timeout = opts.connect_timeout, user = hop.user, port = hop.port, batch = opts.batch}
+        local ok, m = pcall(M.open, hop.host, more)
+        if not ok then
+            if before then before:close() end
+            error(m, 0)
+        end
+        before = m
+    end
+    return before
+end
+
+local function open_stream(opts, cfg, seconds)
+    local test = require "rshell.machine".test
+    if type(opts.jump) == "userdata" then
+        local v = test(opts.jump)
+        if not v or not v.conn.backend.connector then err.usage "ssh: jump is a name or a machine that ssh() gave" end
+        return through_machine(cfg, v)
+    end
+    local hops = hops_of(opts, cfg)
+    if hops and #hops > 0 then
+        local last = open_jumps(opts, hops)
+        return through_machine(cfg, test(last), function() last:close() end)
+    end
+    if cfg.proxycommand and cfg.proxycommand ~= "none" then return through_command(cfg) end
+    return direct(cfg, seconds)
+end
+
+-- ---- the session ----
+
+local function files_of(opts, cfg)
+    if opts.known_hosts then return {opts.known_hosts} end
+    local files = {}
+    for _, list in ipairs {cfg.userknownhostsfile or {}, cfg.globalknownhostsfile or {}} do
+        table.move(list, 1, #list, #files + 1, files)
+    end
+    return files
+end
+
+local DEFAULT_KEYS = {
+    "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256",
+}
+
+--- Host key algorithms, those first whose keys are known: a key of another type would be taken for a changed one.
+local function algorithms(cfg, files, name)
+    local list = {}
+    if cfg.hostkeyalgorithms then return cfg.hostkeyalgorithms end
+    local types = {}
+    for _, t in ipairs(known.known_types(files, {name}, cfg.port)) do types[t] = true end
+    types["rsa-sha2-512"], types["rsa-sha2-256"] = types["ssh-rsa"], types["ssh-rsa"]
+    for _, first in ipairs {true, false} do
+        for _, a in ipairs(DEFAULT_KEYS) do
+            if (types[a] or false) == first then list[#list + 1] = a end
+        end
+    end
+    return table.concat(list, ",")
+end
+
+local function handshake(session, cfg)
+    local ok, text, name = session:handshake()
+    if ok then return end
+    if name == "ECLOSED" or name == "ECONNRESET" then
+        err.raise {kind = "connect", message = ("%s port %d closed the connection before SSH had begun: %s")
+            :format(cfg.hostname, cfg.port, text), refused = true}
+    end
+    err.raise {kind = "protocol", message = ("no SSH with %s port %d: %s"):format(cfg.hostname, cfg.port, text)}
+end
+
+local function open_session(opts, cfg, stream)
+    local name = cfg.hostkeyalias or cfg.hostname
+    local files = files_of(opts, cfg)
+    local session, text, code = raw.new(stream, {
+        user = cfg.user, host = cfg.hostname, ciphers = opts.ciphers or cfg.ciphers, kex = cfg.kexalgorithms, macs = cfg.macs,
+        hostkeys = algorithms(cfg, files, name), compression = opts.compression or cfg.compression or false,
+    })
+    if not session then err.raise {kind = err.kind_of(code), message = "can't begin SSH: " .. text} end
+    local ok, e = pcall(function()
+        handshake(session, cfg)
+        local type, key = session:host_key()
+        hostkey.check {
+            names = {name}, port = cfg.port, type = type, key = key, files = files, mode = mode_of(opts, cfg),
+            hash = cfg.hashknownhosts,
+        }
+    end)
+    if ok then return session end
+    session:close()
+    error(e, 0)
+end
+
+--- Ends the connection when nothing has been heard for too long.
+local function keep_alive(conn, session, seconds)
+    return task.spawn(function()
+        local misses = 0
+        while misses < MISSES do
+            task.sleep(seconds)
+            misses = session:silence() < seconds and 0 or misses + 1
+            if misses > 0 and pcall(task.timeout, seconds, session.ping, session) then misses = 0 end
+        end
+        conn.lost = ("no answer for %d s"):format(seconds * MISSES)
+        session:close()
+    end)
+end
+
+local Connection = {}
+Connection.__index = Connection
+
+function Connection:close()
+    if self.closed then return end
+    task.shield(function()
+        if package.loaded["rshell.tempdir"] and not self.session:broken() then
+            pcall(require "rshell.tempdir".clear, self)
+        end
+        self.closed = true
+        self.alive:close()
+        self.connector:close()
+        self.close_way()
+    end)
+end
+
+local function make_machine(name, opts, cfg, session, close_way)
+    local view = require "rshell.view"
+    local conn = setmetatable({
+        name = name, host = cfg.hostname, port = cfg.port, user = cfg.user, kind = "bare", session = session, close_way = close_way,
+    }, Connection)
+    conn.connector = connector.new(session, cfg.setenv)
+    conn.backend = require "rshell.bare".new(conn.connector)
+    local v = view.new(conn)
+    conn.root = v
+    conn.alive = keep_alive(conn, session, opts.keepalive or KEEPALIVE)
+    if opts.env then v.env = require "rshell.env".changed({}, opts.env) end
+    v.cwd, v.timeout = opts.cwd, opts.timeout
+    return require "rshell.machine".of(v)
+end
+
+-- ---- all of it ----
+
+local function evaluate(target, opts)
+    local host, user, port = M.parse(target)
+    local cfg = config.evaluate(host, {
+        user = opts.user or user, port = opts.port or port, config = opts.config, options = opts.options,
+    })
+    cfg.user, cfg.port = opts.user or user or cfg.user, opts.port or port or cfg.port
+    if opts.keyfile then
+        local files = type(opts.keyfile) == "table" and opts.keyfile or {opts.keyfile}
+        cfg.identityfile, cfg.identity_given = {}, true
+        for i, f in ipairs(files) do cfg.identityfile[i] = (f:gsub("^~/", (os.getenv "HOME" or "") .. "/")) end
+    end
+    return cfg
+end
+
+local function attempt(target, opts, cfg)
+    local seconds = opts.connect_timeout or cfg.connecttimeout or CONNECT_SECONDS
+    local who = ("%s@%s"):format(cfg.user, cfg.hostname)
+    local session, close_way
+    local ok, e = pcall(function()
+        -- The handshake has a limit; people who type a password or answer a question have none.
+        local stream
+        stream, close_way = task.timeout(seconds, open_stream, opts, cfg, seconds)
+        session = task.timeout(mode_of(opts, cfg) == "ask" and 600 or seconds, open_session, opts, cfg, stream)
+        auth.login {session = session, opts = opts, config = cfg, who = who}
+    end)
+    if ok then return make_machine(target, opts, cfg, session, close_way) end
+    if session then session:close() end
+    if close_way then task.shield(close_way) end
+    if err.is(e) and e.kind == "timeout" and not e.name then
+        e.message = ("%s port %d did not answer within %g s"):format(cfg.hostname, cfg.port, seconds)
+    end
+    if err.is(e) then e.host = e.host or target end
+    error(e, 0)
+end
+
+local function worth_a_retry(e)
+    return err.is(e) and (e.kind == "connect" or e.kind == "timeout" or e.kind == "unreachable")
+end
+
+--- Connects and logs in; gives a machine.
+---@param target string
+---@param opts table?
+function M.open(target, opts)
+    if type(target) ~= "string" then err.usage("ssh: the name of a host expected, got %s", object.type(target)) end
+    opts = check_options(opts)
+    local cfg = evaluate(target, opts)
+    local delay = opts.retry_delay or 1
+    for try = 0, opts.retries or 0 do
+        local ok, m = pcall(attempt, target, opts, cfg)
+        if ok then return m end
+        if try == (opts.retries or 0) or not worth_a_retry(m) then error(m, 0) end
+        task.sleep(delay * (0.5 + math.random()))
+        delay = math.min(delay * 2, 30)
+    end
+end
+
+return M

@@ -1,0 +1,60 @@
+/* The Lua module rshell.term: questions at the terminal. */
+#include "api/term.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "loop/task_error.h"
+#include "sys/stream.h"
+
+static int open_tty(void)
+{
+    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* open(): the terminal as a stream, or nil, text, NAME */
+static int l_open(lua_State *L)
+{
+    int fd = open_tty();
+    if (fd < 0)
+        return rs_error_edge(L, fd);
+    rs_lstream_push_fd(L, fd, true);
+    return 1;
+}
+
+/* echo(on): whether the terminal shows what is typed */
+static int l_echo(lua_State *L)
+{
+    struct termios t;
+    int fd = open_tty();
+    if (fd < 0)
+        return rs_error_edge(L, fd);
+    int err = tcgetattr(fd, &t) ? -errno : 0;
+    t.c_lflag = lua_toboolean(L, 1) ? t.c_lflag | ECHO : t.c_lflag & ~(tcflag_t)ECHO;
+    if (!err && tcsetattr(fd, TCSAFLUSH, &t))
+        err = -errno;
+    close(fd);
+    if (err)
+        return rs_error_edge(L, err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* is_terminal(fd) */
+static int l_is_terminal(lua_State *L)
+{
+    lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"open", l_open}, {"echo", l_echo}, {"is_terminal", l_is_terminal}, {NULL, NULL}};
+
+int luaopen_rs_term(lua_State *L)
+{
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,9 @@
+/* The terminal that we were started from. */
+#ifndef RS_API_TERM_H
+#define RS_API_TERM_H
+
+#include <lua.h>
+
+int luaopen_rs_term(lua_State *L);
+
+#endif
