@@ -24,6 +24,7 @@ local lazy = {
     copy = from("rshell.copy", "copy"),
     quote = from("rshell.text", "quote"),
     split = from("rshell.text", "split"),
+    nodeset = function() return require "rshell.nodeset" end,
 }
 
 local MODIFIERS = {"FG", "BG", "TEE", "TF", "RETCODE", "NOHUP"}
