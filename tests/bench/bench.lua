@@ -1,0 +1,45 @@
+-- Benchmarks: commands timed in turn, A B C A B C ..., so that a machine whose speed drifts slows them all; what is printed is
+-- medians, and ratios to the first.
+
+local rshell = require "rshell"
+
+local M = {}
+
+local function median(list)
+    local sorted = table.move(list, 1, #list, 1, {})
+    table.sort(sorted)
+    return sorted[(#sorted + 1) // 2]
+end
+
+--- cases: array of {name, fn}; each fn is called once a round, after one that isn't counted, and gives its figure, or nil to
+--- have its wall time taken. unit and scale shape what is printed.
+---@param title string
+---@param rounds integer
+---@param cases table[]
+---@param unit string
+---@param scale number
+function M.compare(title, rounds, cases, unit, scale)
+    local figures = {}
+    for i = 1, #cases do figures[i] = {} end
+    for round = 0, rounds do
+        for i, case in ipairs(cases) do
+            local before = rshell.now()
+            local figure = case[2]() or rshell.now() - before
+            if round > 0 then figures[i][round] = figure end
+        end
+    end
+    local first = median(figures[1])
+    for i, case in ipairs(cases) do
+        local m = median(figures[i])
+        print(("%-34s %-28s %10.2f %-10s %6.2f x"):format(title, case[1], m * scale, unit, m / first))
+    end
+end
+
+--- The program, or nil with a line that says it is left out.
+function M.have(name)
+    local ok, path = pcall(here.which, here, name)
+    if ok then return path end
+    print(("%-34s %-28s not installed"):format("", name))
+end
+
+return M
