@@ -1,0 +1,130 @@
+-- A real OpenSSH server on loopback for one suite: its own keys, its own port, and as root its own account with a plain home, so
+-- that nobody's shell start-up files matter. All of it goes when the bed is closed.
+
+local rshell = require "rshell"
+
+local M = {}
+
+local here = rshell.here
+local Bed = {}
+Bed.__index = Bed
+
+local function is_root() return here.id["-u"]:text() == "0" end
+
+--- A port that was free a moment ago.
+local function free_port()
+    local l <close> = here:listen(0, "127.0.0.1")
+    return l.port
+end
+
+local function make_key(path, kind)
+    here["ssh-keygen"]("-q", "-t", kind or "ed25519", "-N", "", "-C", "rshell-test", "-f", path)
+    return path
+end
+
+-- Account databases are locked while they change: other suites do this too.
+local function retry(fn)
+    for try = 1, 20 do
+        local ok, e = pcall(fn)
+        if ok then return end
+        if try == 20 then error(e, 0) end
+        rshell.sleep(0.1 + math.random() * 0.3)
+    end
+end
+
+local function make_account(bed)
+    if not is_root() then
+        bed.user, bed.home = here.user, here.home
+        return
+    end
+    bed.user = ("rst%d%03d"):format(here["sh"]["-c"]["echo $PPID"]:text(), math.random(0, 999))
+    bed.home = bed.dir .. "/home"
+    retry(function()
+        here.useradd("-M", "-d", bed.home, "-s", bed.shell or "/bin/sh", "-p", "*", "-K", "UID_MIN=40000", "-K", "UID_MAX=49999",
+            bed.user)
+    end)
+    bed.account = true
+    here.install("-d", "-o", bed.user, "-m", "700", bed.home)
+end
+
+local function write_config(bed)
+    local lines = {
+        "ListenAddress 127.0.0.1", "Port " .. bed.port, "HostKey " .. bed.host_key, "AuthorizedKeysFile " .. bed.dir .. "/keys/%u",
+        "StrictModes no", "PidFile none", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
+        "MaxStartups 500", "Subsystem sftp internal-sftp",
+    }
+    -- The first value holds: what a test wants comes before.
+    local text = table.concat(bed.config, "\n") .. "\n" .. table.concat(lines, "\n") .. "\n"
+    here:path(bed.dir, "sshd_config"):write(text)
+end
+
+local function wait_until_up(bed)
+    for _ = 1, 200 do
+        local ok, s = pcall(here.connect_sock, here, bed.port, "127.0.0.1")
+        if ok then
+            s:close()
+            return
+        end
+        if bed.server:poll() then break end
+        rshell.sleep(0.02)
+    end
+    error("sshd did not start:\n" .. tostring(here:path(bed.dir, "log"):read()))
+end
+
+function Bed:start()
+    write_config(self)
+    self.server = here["/usr/sbin/sshd"]["-D"]["-e"]["-f"][self.dir .. "/sshd_config"]:err_to(self.dir .. "/log"):popen()
+    wait_until_up(self)
+end
+
+function Bed:stop()
+    if self.server then self.server:close() end
+    self.server = nil
+end
+
+--- Options for ssh() that reach this bed and nothing else.
+function Bed:options(more)
+    local opts = {
+        user = self.user, port = self.port, keyfile = self.key, known_hosts = self.known_hosts, config = false, host_keys = "strict",
+    }
+    for k, v in pairs(more or {}) do opts[k] = v end
+    return opts
+end
+
+function Bed:log() return here:path(self.dir, "log"):read() end
+
+function Bed:close()
+    if self.closed then return end
+    self.closed = true
+    self:stop()
+    if self.account then
+        pcall(here.pkill, "-KILL", "-u", self.user)
+        retry(function() here.userdel("-f", self.user) end)
+    end
+    self.tmp:close()
+end
+
+Bed.__close = Bed.close
+
+--- config: lines of sshd_config that come first; shell: the account's login shell.
+---@param opts {config: string[]?, shell: string?}?
+function M.new(opts)
+    opts = opts or {}
+    local bed = setmetatable({config = opts.config or {}, shell = opts.shell}, Bed)
+    bed.tmp = here:tempdir()
+    bed.dir = tostring(bed.tmp)
+    here.chmod("755", bed.dir)
+    if is_root() then here.mkdir("-p", "/run/sshd") end
+    bed.host_key, bed.key = make_key(bed.dir .. "/host_key"), make_key(bed.dir .. "/user_key")
+    bed.port = free_port()
+    make_account(bed)
+    here.mkdir("-m", "755", bed.dir .. "/keys")
+    here:path(bed.dir, "keys", bed.user):write(here:path(bed.key .. ".pub"):read(), {mode = "644"})
+    bed.known_hosts = bed.dir .. "/known_hosts"
+    local public = here:path(bed.host_key .. ".pub"):read():match "^(%S+ %S+)"
+    here:path(bed.known_hosts):write(("[127.0.0.1]:%d %s\n"):format(bed.port, public))
+    bed:start()
+    return bed
+end
+
+return M
