@@ -1,10 +1,12 @@
 -- Commands and pipelines: values that say what to run. Each step gives a new one; nothing runs before it is called.
 --
--- A command's state: view, argv, other (a second name of the program), opts, and where its streams go: from, to, err.
--- A pipeline's state: stages (states of commands), opts.
+-- The state of both is {stages, opts}; a command has one stage. No stage is modified once it is made:
 --
--- from:  {data=} {path=, view=} {fn=} {stream=}
--- to:    {path=, view=, append=} {fn=} {stream=};  err: the same, or {out=true}
+--   view, argv, other        where, what, and a second name of the program
+--   from, to, err            {data=} {path=, view=, append=} {fn=} {stream=}; err may be {out=true}
+--   cwd env umask user       of this stage;  retcode: what it may exit with
+--
+-- opts are those of the whole: timeout line_timeout max_output pty pipefail retcode.
 
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
@@ -19,7 +21,8 @@ local pipe_mt, make_pipe, _, test_pipe = object.class "pipeline"
 
 ---@class rshell.Command
 local members = {}
-M.members = members
+local fields = {}
+M.members, M.fields = members, fields
 
 --- The state of a command or a pipeline, or nil.
 local function state_of(c)
@@ -31,6 +34,58 @@ local function check(c)
     local s = state_of(c)
     if s then return s end
     err.usage("a command expected, got %s; methods are called with a colon", object.type(c))
+end
+
+local function copy(t, changes)
+    local c = {}
+    for k, value in next, t do c[k] = value end
+    for k, value in next, changes do c[k] = value end
+    return c
+end
+
+local function wrap(stages, opts)
+    return (stages[2] and make_pipe or make) {stages = stages, opts = opts}
+end
+
+-- ---- looks and likeness ----
+
+local function redirection(sign, to)
+    if not to then return "" end
+    if to.out then return " 2>&1" end
+    if not to.path then return "" end
+    return (" %s%s %s"):format(sign, to.append and ">" or "", words.quote(to.path))
+end
+
+local function stage_text(s)
+    local line = words.quote(table.unpack(s.argv))
+    if s.from and s.from.path then line = line .. " < " .. words.quote(s.from.path) end
+    return line .. redirection(">", s.to) .. redirection("2>", s.err)
+end
+
+--- The line of some stages, quoted for sh.
+---@param stages table[]
+---@return string
+function M.line(stages)
+    local lines = {}
+    for i, s in ipairs(stages) do lines[i] = stage_text(s) end
+    return table.concat(lines, " | ")
+end
+
+local function same(a, b, key)
+    if a == b then return true end
+    if type(a) ~= "table" or type(b) ~= "table" then return false end
+    if key == "view" then return view.same(a, b) end
+    for k, value in next, a do
+        if not same(value, b[k], k) then return false end
+    end
+    for k in next, b do
+        if a[k] == nil then return false end
+    end
+    return true
+end
+
+local function equal(a, b)
+    return same(state_of(a), state_of(b))
 end
 
 -- ---- methods as objects: `docker["run"]` is the method, and whoever meant an argument is told so ----
@@ -46,7 +101,8 @@ end
 
 function method_mt.__call(self, c, ...)
     local m = test_method(self)
-    if not state_of(c) then misused(m) end
+    local s = state_of(c)
+    if s ~= m.owner and not same(s, m.owner) then misused(m) end
     return m.fn(c, ...)
 end
 
@@ -55,37 +111,67 @@ function method_mt.__tostring(self) return ("method '%s' of commands"):format(te
 
 -- ---- arguments ----
 
-local function number_text(n)
-    return math.type(n) == "integer" and ("%d"):format(n) or tostring(n)
-end
+local MAX_DEPTH = 100 -- of tables in tables
 
 local function check_text(s)
     if s:find("\0", 1, true) then err.usage("an argument can't hold a NUL byte: %q", s) end
     return s
 end
 
+--- As Lua has it, exact, and without the ".0" that no program expects of a number like n / 2.
+local function number_text(n)
+    local short = ("%.14g"):format(n)
+    if math.tointeger(n) then return ("%d"):format(n) end
+    return tonumber(short) == n and short or ("%.17g"):format(n)
+end
+
+local function is_plain(s)
+    return not (s.from or s.to or s.err or s.cwd or s.env or s.umask or s.user)
+end
+
+--- The argv to pass on. Who gets it can't know of a second name, so the one that is there is looked up now.
+local function inner_argv(s)
+    if not s.other then return s.argv end
+    local found = view.call(s.view, "proc", "which", {s.argv[1], s.other}, view.search_path(s.view), view.cwd(s.view))
+    if not found or found:match "[^/]*$" ~= s.other then return s.argv end
+    return {s.other, table.unpack(s.argv, 2)}
+end
+
 --- Under ssh the inner command is one argument, quoted for the shell over there; elsewhere its argv is appended.
-local function add_command(argv, inner)
-    if inner.stages then err.usage "a pipeline can't be an argument" end
-    if inner.from or inner.to or inner.err or next(inner.opts) then
-        err.usage("the command '%s' has redirections or options, which an argument can't carry",
-            words.quote(table.unpack(inner.argv)))
+local function add_command(argv, state)
+    local inner = state.stages[1]
+    if state.stages[2] then err.usage("a pipeline can't be an argument: %s", M.line(state.stages)) end
+    if not is_plain(inner) or next(state.opts) then
+        err.usage("the command `%s` has redirections or options, which an argument can't carry", M.line(state.stages))
     end
-    local program = argv[1] and argv[1]:match "[^/]*$"
-    if program == "ssh" then
-        argv[#argv + 1] = words.quote(table.unpack(inner.argv))
+    local appended = inner_argv(inner)
+    if argv[1] and argv[1]:match "[^/]*$" == "ssh" then
+        argv[#argv + 1] = words.quote(table.unpack(appended))
     else
-        table.move(inner.argv, 1, #inner.argv, #argv + 1, argv)
+        table.move(appended, 1, #appended, #argv + 1, argv)
     end
 end
 
 local add
 
+--- A table's values; names in it are options in the wrong place.
+local function add_table(argv, v, list, depth)
+    if depth >= MAX_DEPTH then err.usage "an argument is a table that holds itself" end
+    for name in next, list do
+        if math.type(name) ~= "integer" or name < 1 or name > #list then
+            err.raise {
+                kind = "usage", message = ("a table of arguments has a field '%s'"):format(tostring(name)),
+                hint = "options are given with c:with{...} or c:run(args, {...})",
+            }
+        end
+    end
+    for i = 1, #list do add(argv, v, list[i], depth + 1) end
+end
+
 local function add_object(argv, v, value)
     local inner = state_of(value)
     if inner then return add_command(argv, inner) end
-    local path = require "rshell.path".test(value)
-    if path then
+    if require "rshell.path".test(value) then
         argv[#argv + 1] = require "rshell.path".text(v, value)
         return
     end
@@ -94,14 +180,14 @@ local function add_object(argv, v, value)
     err.usage("an argument is a string, number, path or command, not a %s", object.type(value))
 end
 
-function add(argv, v, value)
+function add(argv, v, value, depth)
     local t = type(value)
     if t == "string" then
         argv[#argv + 1] = check_text(value)
     elseif t == "number" then
         argv[#argv + 1] = number_text(value)
     elseif t == "table" and not getmetatable(value) then
-        for i = 1, #value do add(argv, v, value[i]) end
+        add_table(argv, v, value, depth)
     elseif t == "userdata" then
         add_object(argv, v, value)
     else
@@ -109,27 +195,24 @@ function add(argv, v, value)
     end
 end
 
-local function bound(argv, v, ...)
-    argv = table.move(argv, 1, #argv, 1, {})
-    for i = 1, select("#", ...) do add(argv, v, (select(i, ...))) end
-    return argv
+--- The stages with more arguments for the first.
+local function bound(stages, ...)
+    local first = stages[1]
+    local argv = table.move(first.argv, 1, #first.argv, 1, {})
+    for i = 1, select("#", ...) do add(argv, first.view, (select(i, ...)), 0) end
+    stages = table.move(stages, 1, #stages, 1, {})
+    stages[1] = copy(first, {argv = argv})
+    return stages
 end
 
 -- ---- making ----
-
-local function copy(s, changes)
-    local c = {}
-    for k, value in next, s do c[k] = value end
-    for k, value in next, changes do c[k] = value end
-    return c
-end
 
 --- A command of this view.
 ---@param v rshell.View
 ---@param argv string[]
 ---@param other string? a second name of the program
 function M.new(v, argv, other)
-    return make {view = v, argv = argv, other = other, opts = {}}
+    return make {stages = {{view = v, argv = argv, other = other}}, opts = {}}
 end
 
 --- m[key]: a program by name or path. `_` in a name falls back to `-`.
@@ -141,7 +224,7 @@ function M.from_key(v, key)
     elseif require "rshell.path".test(key) then
         name = require "rshell.path".text(v, key)
     else
-        err.usage("a program is named by a string or a path, not a %s", object.type(key))
+        err.usage("a program is named by a string or a path, not %s", key == nil and "nil" or "a " .. object.type(key))
     end
     if name == "" then err.usage "the name of a program is empty" end
     local other = name:find("_", 1, true) and not name:find("/", 1, true) and name:gsub("_", "-") or nil
@@ -156,52 +239,72 @@ function M.namespace(v) return make_names(v) end
 function names_mt.__index(self, key) return M.from_key(names_state(self), key) end
 function names_mt.__tostring(self) return ("commands of %s"):format(names_state(self).conn.name) end
 
-local function stages_of(s) return s.stages or {s} end
-
---- The same pipeline or command with another first (i = 1) or last (i = -1) stage.
+--- The same with changes to stage i.
 local function with_stage(s, i, changes)
-    if not s.stages then return make(copy(s, changes)) end
     local stages = table.move(s.stages, 1, #s.stages, 1, {})
-    i = i < 0 and #stages or i
     stages[i] = copy(stages[i], changes)
-    return make_pipe(copy(s, {stages = stages}))
+    return wrap(stages, s.opts)
 end
 
 function members:bind(...)
     local s = check(self)
-    local first = stages_of(s)[1]
-    return with_stage(s, 1, {argv = bound(first.argv, first.view, ...)})
+    return wrap(bound(s.stages, ...), s.opts)
 end
 
 -- ---- options ----
 
-M.OPTIONS = {
-    retcode = "integer|table|string", timeout = "number", line_timeout = "number", cwd = "any", env = "table", input = "string",
-    umask = "integer", user = "string", pty = "boolean|table", max_output = "number", pipefail = "boolean",
+local OF_STAGES = {cwd = "any", env = "table", umask = "umask", user = "text"}
+local OF_WHOLE = {
+    retcode = "integer|table|string", timeout = "seconds", line_timeout = "seconds", pty = "boolean|table",
+    max_output = "bytes", pipefail = "boolean",
 }
+local OPTIONS = copy(OF_STAGES, copy(OF_WHOLE, {input = "string"}))
+M.OPTIONS, M.OF_STAGES = OPTIONS, OF_STAGES
 
 local function check_retcode(who, r)
-    if type(r) == "string" and r ~= "any" then err.usage("%s: retcode is a number, a list or \"any\"", who) end
-    for _, code in ipairs(type(r) == "table" and r or {}) do
-        if math.type(code) ~= "integer" then err.usage("%s: retcode is a number, a list or \"any\"", who) end
+    local fine = type(r) ~= "string" or r == "any"
+    for k, code in next, type(r) == "table" and r or {} do
+        fine = fine and math.type(k) == "integer" and math.type(code) == "integer"
+    end
+    if not fine then err.usage('%s: retcode is a number, a list of numbers or "any"', who) end
+end
+
+local SIZES = {rows = "integer", cols = "integer"}
+
+--- The size of a terminal, or another value of the option pty.
+function M.check_size(who, pty)
+    if type(pty) ~= "table" then return end
+    for name, n in next, options.check(who, pty, SIZES) do
+        if n < 1 or n > 65535 then err.usage("%s: %s is a number from 1 to 65535", who, name) end
     end
 end
 
---- Options that were checked, on top of those that are there.
-local function merge(who, old, new)
-    options.check(who, new, M.OPTIONS)
-    if new == nil then return old end
-    check_retcode(who, new.retcode)
-    local opts = copy(old, new)
-    if new.env then opts.env = require "rshell.env".changed(old.env or {}, new.env) end
-    return opts
+--- The state with options on top of those that are there.
+local function changed(who, s, opts)
+    options.check(who, opts, OPTIONS)
+    check_retcode(who, opts.retcode)
+    M.check_size(who .. ": pty", opts.pty)
+    local whole, stages = copy(s.opts, {}), {}
+    for name in next, OF_WHOLE do
+        if opts[name] ~= nil then whole[name] = opts[name] end
+    end
+    for i, stage in ipairs(s.stages) do
+        local c = copy(stage, {})
+        for name in next, OF_STAGES do
+            if opts[name] ~= nil then c[name] = opts[name] end
+        end
+        if opts.env then c.env = require "rshell.env".changed(stage.env or {}, opts.env) end
+        stages[i] = c
+    end
+    if opts.input then stages[1].from = {data = opts.input} end
+    return {stages = stages, opts = whole}
 end
-M.merge = merge
 
-members["with"] = function(self, opts)
+function members:with(opts)
     local s = check(self)
-    local merged = merge("with", s.opts, opts)
-    return s.stages and make_pipe(copy(s, {opts = merged})) or make(copy(s, {opts = merged}))
+    if opts == nil then return self end
+    s = changed("with", s, opts)
+    return wrap(s.stages, s.opts)
 end
 
 -- ---- redirections ----
@@ -212,10 +315,10 @@ local function has_method(x, name)
     return ok and type(fn) == "function"
 end
 
---- Where bytes come from or go to: a path on the command's machine, a path object of any machine, a function, or a stream.
-local function endpoint(who, v, x, method)
+--- Where bytes come from or go to: a path on the command's machine, a path object of any machine, a function, a stream.
+local function endpoint(who, stage, x, method)
     if type(x) == "string" then
-        return {path = require "rshell.path".text(v, x), view = v}
+        return {path = require "rshell.path".text(stage.view, x), view = stage.view}
     elseif type(x) == "function" then
         return {fn = x}
     end
@@ -225,80 +328,118 @@ local function endpoint(who, v, x, method)
     err.usage("%s: a path, function or stream expected, got %s", who, object.type(x))
 end
 
-function members:from(x)
-    local s = check(self)
-    return with_stage(s, 1, {from = endpoint("from", stages_of(s)[1].view, x, "read")})
+--- The command with its first stage's `from`, or its last stage's `to` or `err`, elsewhere.
+---@param who string
+---@param field "from"|"to"|"err"
+---@param append boolean?
+local function redirect(who, c, field, x, append)
+    local s = check(c)
+    local i = field == "from" and 1 or #s.stages
+    local e = endpoint(who, s.stages[i], x, field == "from" and "read" or "write")
+    e.append = append
+    return with_stage(s, i, {[field] = e})
 end
+M.redirect = redirect
 
-function members:to(x)
+function members:from(x) return redirect("from", self, "from", x) end
+function members:to(x) return redirect("to", self, "to", x) end
+function members:append(x) return redirect("append", self, "to", x, true) end
+function members:err_to(x) return redirect("err_to", self, "err", x) end
+
+function members:err_to_out()
     local s = check(self)
-    return with_stage(s, -1, {to = endpoint("to", s.view or s.stages[#s.stages].view, x, "write")})
+    return with_stage(s, #s.stages, {err = {out = true}})
 end
-
-function members:append(x)
-    local s = check(self)
-    local to = endpoint("append", s.view or s.stages[#s.stages].view, x, "write")
-    to.append = true
-    return with_stage(s, -1, {to = to})
-end
-
-function members:err_to(x)
-    local s = check(self)
-    return with_stage(s, -1, {err = endpoint("err_to", s.view or s.stages[#s.stages].view, x, "write")})
-end
-
-function members:err_to_out() return with_stage(check(self), -1, {err = {out = true}}) end
 
 -- ---- running; how is run.lua's business ----
 
 local function runner() return require "rshell.run" end
 
---- What runs when this is called with these arguments: a list of stages and the options.
-local function plan(self, args, opts)
-    local s = check(self)
-    local stages = table.move(stages_of(s), 1, #stages_of(s), 1, {})
-    if #args > 0 then stages[1] = copy(stages[1], {argv = bound(stages[1].argv, stages[1].view, table.unpack(args))}) end
-    return {stages = stages, opts = opts and merge("run", s.opts, opts) or s.opts, text = M.text_of(self)}
+--- What runs when this is called with these arguments: the command's state, or one that has more.
+---@param who string
+---@param c rshell.Command
+---@param args table as of table.pack
+---@param opts table?
+local function plan(who, c, args, opts)
+    local s = check(c)
+    if args.n > 0 then s = {stages = bound(s.stages, table.unpack(args, 1, args.n)), opts = s.opts} end
+    if opts ~= nil then s = changed(who, s, opts) end
+    if s.opts.pty and s.stages[2] then
+        local hint = 'm:sh("a | b"):with{pty=true} has one'
+        err.raise {kind = "usage", message = who .. ": a pipeline has no pty", hint = hint}
+    end
+    return s
 end
 M.plan = plan
 
-local function arguments(args)
-    if args == nil then return {} end
-    if type(args) == "table" and not getmetatable(args) then return args end
-    return {args}
+function members:run(args, opts) return runner().run(plan("run", self, {args, n = args == nil and 0 or 1}, opts)) end
+function members:text(...) return runner().text(plan("text", self, table.pack(...))) end
+function members:json(...) return runner().json(plan("json", self, table.pack(...))) end
+function members:popen(opts) return runner().popen(plan("popen", self, {n = 0}, opts)) end
+function members:lines(...) return require "rshell.loops".lines(plan("lines", self, table.pack(...))) end
+function members:iter(...) return require "rshell.loops".iter(plan("iter", self, table.pack(...))) end
+
+local function call(self, ...) return runner().output(plan("call", self, table.pack(...))) end
+
+-- ---- operators ----
+
+local function least(a, b)
+    if a and b then return math.min(a, b) end
+    return a or b
 end
 
-function members:run(args, opts) return runner().run(plan(self, arguments(args), opts)) end
-function members:text(...) return runner().text(plan(self, {...})) end
-function members:json(...) return runner().json(plan(self, {...})) end
-function members:popen(opts) return runner().popen(plan(self, {}, opts)) end
-function members:lines(...) return runner().lines(plan(self, {...})) end
-function members:iter(...) return runner().iter(plan(self, {...})) end
+--- The stages of one side of a pipe: what they may exit with is theirs.
+local function side(s)
+    if s.opts.retcode == nil then return s.stages end
+    local stages = {}
+    for i, stage in ipairs(s.stages) do stages[i] = copy(stage, {retcode = s.opts.retcode}) end
+    return stages
+end
 
-local function call(self, ...) return runner().output(plan(self, {...})) end
-
--- ---- operators and looks ----
+local function join(x, y)
+    local left, right = side(x), side(y)
+    local stages = table.move(left, 1, #left, 1, {})
+    table.move(right, 1, #right, #stages + 1, stages)
+    local a, b = x.opts, y.opts
+    return make_pipe {stages = stages, opts = {
+        timeout = least(a.timeout, b.timeout), line_timeout = least(a.line_timeout, b.line_timeout),
+        max_output = b.max_output, pty = a.pty or b.pty, pipefail = a.pipefail or b.pipefail,
+    }}
+end
 
 local function pipe(a, b)
     local x, y = state_of(a), state_of(b)
-    if not x or not y then
-        local wrong = x and b or a
-        err.raise {
-            kind = "usage", message = ("a pipeline is made of commands, not of a %s"):format(object.type(wrong)),
-            hint = "& binds tighter than |: write (a | b) & TF",
-        }
-    end
-    local stages = table.move(stages_of(x), 1, #stages_of(x), 1, {})
-    table.move(stages_of(y), 1, #stages_of(y), #stages + 1, stages)
-    local opts = copy(x.stages and x.opts or {}, y.stages and y.opts or {})
-    return make_pipe {stages = stages, opts = opts}
+    if x and y then return join(x, y) end
+    local wrong = x and b or a
+    err.raise {
+        kind = "usage", message = ("a pipeline is made of commands, not of a %s"):format(object.type(wrong)),
+        hint = type(wrong) ~= "string" and "& binds tighter than |: write (a | b) & TF" or nil,
+    }
 end
 
 local function feed(self, data)
-    local s = check(self)
+    if not state_of(self) then err.usage("command << string: a command expected, got a %s", object.type(self)) end
     if type(data) == "number" then data = number_text(data) end
-    if type(data) ~= "string" then err.usage("<< takes a string, not a %s", object.type(data)) end
-    return with_stage(s, 1, {from = {data = data}})
+    if type(data) ~= "string" then
+        err.raise {
+            kind = "usage", message = ("<< takes a string, not a %s"):format(object.type(data)),
+            hint = "c:from(x) reads from a path, a function or a stream",
+        }
+    end
+    return with_stage(state_of(self), 1, {from = {data = data}})
+end
+
+local function append(self, x)
+    if not state_of(self) then err.usage("command >> path: a command expected, got a %s", object.type(self)) end
+    return members.append(self, x)
+end
+
+--- In C of sh; in Lua they compare, and give true or false.
+local function compare()
+    err.raise {
+        kind = "usage", message = "< and > compare, they don't redirect",
+        hint = "write c:from(path) and c:to(path), or c >> path to append",
+    }
 end
 
 local function modify(a, b)
@@ -307,56 +448,32 @@ local function modify(a, b)
     return require "rshell.modifiers".apply(c, modifier)
 end
 
-local function redirection(sign, to)
-    if not to then return "" end
-    if to.out then return " 2>&1" end
-    if not to.path then return "" end
-    return (" %s%s %s"):format(sign, to.append and ">" or "", words.quote(to.path))
+function fields.argv(s)
+    local argv = s.stages[1].argv
+    return table.move(argv, 1, #argv, 1, {})
 end
 
-local function stage_text(s)
-    local line = words.quote(table.unpack(s.argv))
-    if s.from and s.from.path then line = line .. " < " .. words.quote(s.from.path) end
-    return line .. redirection(">", s.to) .. redirection("2>", s.err)
-end
+function fields.machine(s) return require "rshell.machine".of(s.stages[1].view) end
 
---- The line, quoted for sh.
-function M.text_of(c)
-    local lines = {}
-    for i, s in ipairs(stages_of(state_of(c))) do lines[i] = stage_text(s) end
-    return table.concat(lines, " | ")
+local function method(self, key)
+    local fn = members[key]
+    return fn and make_method {name = key, fn = fn, owner = state_of(self)}
 end
-
-local function equal(a, b)
-    local x, y = state_of(a), state_of(b)
-    if not x or not y or M.text_of(a) ~= M.text_of(b) then return false end
-    local p, q = stages_of(x), stages_of(y)
-    for i = 1, #p do if p[i].view.conn ~= q[i].view.conn then return false end end
-    return true
-end
-
-local methods = {}
-for name, fn in next, members do methods[name] = make_method {name = name, fn = fn} end
 
 function mt.__index(self, key)
-    local s = test(self)
-    if key == "argv" then return table.move(s.argv, 1, #s.argv, 1, {}) end
-    if key == "machine" then return require "rshell.machine".of(s.view) end
-    local method = type(key) == "string" and methods[key]
-    if method then return method end
-    return members.bind(self, key)
+    if fields[key] then return fields[key](test(self)) end
+    return method(self, key) or members.bind(self, key)
 end
 
 --- A pipeline has no argv to bind to: what is no member is a mistake.
 function pipe_mt.__index(self, key)
-    local method = type(key) == "string" and methods[key]
-    if method then return method end
-    options.no_member(object.type(self), key, methods)
+    return method(self, key) or options.no_member("pipeline", key, members)
 end
 
 for _, t in ipairs {mt, pipe_mt} do
-    t.__call, t.__bor, t.__shl, t.__shr, t.__band, t.__eq = call, pipe, feed, members.append, modify, equal
-    t.__tostring = M.text_of
+    t.__call, t.__bor, t.__shl, t.__shr, t.__band, t.__eq = call, pipe, feed, append, modify, equal
+    t.__lt, t.__le = compare, compare
+    t.__tostring = function(self) return M.line(state_of(self).stages) end
 end
 
 return M

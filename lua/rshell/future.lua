@@ -1,8 +1,9 @@
--- What `c & BG` returns: a result that will be there; and results that are there.
+-- What `c & BG` returns: a result that will be there; and results that are there, of `c & TEE`.
 
+local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
-local task = require "rshell.task"
+local status = require "rshell.status"
 
 local M = {}
 
@@ -14,32 +15,36 @@ local members = {}
 local fields = {}
 M.members, M.fields = members, fields
 
---- fn runs in a task of its own and gives {code=, signal=, stdout=, stderr=}; check raises when the status is bad.
-function M.new(plan, fn, check)
-    return make {plan = plan, task = task.spawn(fn), check = check}
+--- The task gives {exits=, stdout=, stderr=}.
+function M.new(plan, task)
+    return make {plan = plan, task = task}
 end
 
---- .code .stdout .stderr
-function M.result(code, stdout, stderr)
-    return make_result {code = code, stdout = stdout, stderr = stderr}
+--- Waits; a cancel of who waits ends it.
+local function get(f, seconds)
+    local ok, r = pcall(f.task.await, f.task, seconds)
+    if ok then return r end
+    local kind = err.is(r) and r.kind
+    if kind == "cancelled" then f.task:close() end
+    if kind == "timeout" and seconds and not f.task.done then
+        status.still_runs(f.plan, seconds, "f:close() ends it")
+    end
+    error(r, 0)
 end
 
-local function get(f)
-    return f.task:await()
-end
-
---- Each waits until it has ended.
+-- Each waits until it has ended.
 function fields.stdout(f) return get(f).stdout end
 function fields.stderr(f) return get(f).stderr end
-function fields.code(f) return get(f).code end
-function fields.signal(f) return get(f).signal end
+function fields.code(f) return status.exit(f.plan, get(f).exits).code end
+function fields.signal(f) return status.exit(f.plan, get(f).exits).signal end
 
 --- Waits; raises on a bad status, and kind timeout when it isn't done in time (it goes on then).
 ---@param seconds number?
 ---@return rshell.Future
 function members:wait(seconds)
     local f = state(self)
-    f.check(f.plan, f.task:await(seconds))
+    options.seconds("wait", seconds)
+    status.check(f.plan, get(f, seconds))
     return self
 end
 
@@ -56,25 +61,36 @@ function mt.__index(self, key)
     local f = state(self)
     if members[key] then return members[key] end
     if fields[key] then return fields[key](f) end
-    options.no_member("future", key, {stdout = 1, stderr = 1, code = 1, signal = 1, wait = 1, ready = 1, close = 1})
+    options.no_member("future", key, members, fields)
 end
 
 function mt.__tostring(self)
     local f = state(self)
-    return ("future of `%s` (%s)"):format(f.plan.text, f.task.done and "ready" or "running")
+    return ("future of `%s` (%s)"):format(status.line(f.plan), f.task.done and "ready" or "running")
 end
 
 mt.__close = members.close
 
+-- ---- results ----
+
+local RESULT = {code = true, signal = true, stdout = true, stderr = true}
+M.RESULT = RESULT
+
+--- .code .signal .stdout .stderr
+function M.result(exit, r)
+    return make_result {code = exit.code, signal = exit.signal, stdout = r.stdout, stderr = r.stderr}
+end
+
 function result_mt.__index(self, key)
     local r = result_state(self)
-    if r[key] == nil then options.no_member("result", key, {code = 1, stdout = 1, stderr = 1}) end
+    if not RESULT[key] then options.no_member("result", key, RESULT) end
     return r[key]
 end
 
 function result_mt.__tostring(self)
     local r = result_state(self)
-    return ("result (status %s, %d bytes out, %d bytes err)"):format(r.code, #r.stdout, #r.stderr)
+    return ("result (%s, %d bytes out, %d bytes err)"):format(
+        r.signal and "ended by " .. r.signal or "status " .. r.code, #r.stdout, #r.stderr)
 end
 
 return M

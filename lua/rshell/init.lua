@@ -32,8 +32,8 @@ for _, name in ipairs(MODIFIERS) do lazy[name] = from("rshell.modifiers", name) 
 
 -- What later parts bring: a function that says so.
 local LATER = {
-    "ssh", "SshMachine", "cluster", "inventory", "DeployedServer", "MultiServerDeployment", "classic_connect", "async", "restrict",
-    "endpoints", "playbook", "serve", "join",
+    "ssh", "SshMachine", "cluster", "inventory", "DeployedServer", "MultiServerDeployment", "classic_connect", "async",
+    "restrict", "endpoints", "playbook", "serve", "join",
 }
 for _, name in ipairs(LATER) do
     lazy[name] = function()

@@ -1,324 +1,308 @@
--- A pipeline under way. Neighbours on one machine are one segment, which runs over there with kernel pipes; between segments, and
--- between machines and Lua, tasks move the bytes, a block at a time.
+-- A pipeline under way: the segments' processes, the tasks that move bytes between them, and its end.
+--
+--   running --(all programs have ended, all bytes have moved)--> over
+--      |                                                          ^
+--      +--(time is over, too much output, a pump failed)--> aborted
+--
+-- What proc.spawn gives for a segment, a handle, has: stdin stdout stderr (streams, or nil) pids, wait([seconds])
+-- exits() ended() kill(sig) stop([seconds]) release() resize(rows, cols).
 
 local err = require "rshell.shared.error"
+local pump = require "rshell.pump"
+local segment = require "rshell.segment"
 local task = require "rshell.task"
 local view = require "rshell.view"
 
 local M = {}
 
 local BLOCK = 65536
+local GRACE = 1 -- seconds that bytes have to arrive after their program was ended
 
 ---@class rshell.Job
 ---@field segments table[]
----@field pumps rshell.Task[]
+---@field reason string? why it was ended: timeout, line_timeout, limit
+---@field failure any? the error of a pump
 ---@field stdin rshell.Stream?
 ---@field stdout rshell.Stream?
 ---@field stderr rshell.Stream?
 local Job = {}
 Job.__index = Job
 
--- ---- from stages to segments ----
+-- ---- starting ----
 
-local function native(s, e)
-    return e and e.path and e.view.conn == s.view.conn
-end
-
-local function foreign(s, e)
-    return e and not e.out and not native(s, e)
-end
-
-local function splits(before, s)
-    return before.view.conn ~= s.view.conn or foreign(s, s.from) or foreign(before, before.to) or foreign(before, before.err)
-        or foreign(s, s.err)
-end
-
-local function file(e)
-    return {path = e.path, append = e.append}
-end
-
-local function environment(s, opts)
-    local env = view.env(s.view)
-    if s.opts.env then env = require "rshell.env".changed(env, s.opts.env) end
-    if opts.env and opts.env ~= s.opts.env then env = require "rshell.env".changed(env, opts.env) end
-    return next(env) ~= nil and env or nil
-end
-
-local function stage_spec(s, opts)
-    local dir = opts.cwd
-    if dir == nil then dir = s.opts.cwd end
-    return {
-        argv = s.argv, other = s.other, env = environment(s, opts),
-        cwd = dir ~= nil and require "rshell.path".text(s.view, dir) or view.cwd(s.view),
-        umask = opts.umask or s.opts.umask or s.view.umask, user = opts.user or s.opts.user or s.view.user,
-        stdin = native(s, s.from) and file(s.from) or nil,
-        stdout = native(s, s.to) and file(s.to) or nil,
-        stderr = s.err and (s.err.out and "out" or native(s, s.err) and file(s.err)) or nil,
-    }
-end
-
---- The segments of a plan: {view=, stages=specs, texts=, source=, sink=, err_sink=, linked=}. A segment is linked when it reads
---- what the one before it writes.
-function M.segments(plan)
-    local segments, before = {}, nil
-    for i, s in ipairs(plan.stages) do
-        local segment = segments[#segments]
-        if i == 1 or splits(before, s) then
-            segment = {view = s.view, stages = {}, commands = {}, source = foreign(s, s.from) and s.from or nil}
-            segment.linked = i > 1 and not s.from and not before.to
-            segments[#segments + 1] = segment
-        end
-        segment.stages[#segment.stages + 1] = stage_spec(s, plan.opts)
-        segment.commands[#segment.commands + 1] = s
-        segment.sink = foreign(s, s.to) and s.to or nil
-        segment.filed = native(s, s.to)
-        segment.err_sink = foreign(s, s.err) and s.err or segment.err_sink
-        before = s
+--- Opens what the segments read and write outside. That comes first: as in sh, one that can't be opened starts nothing.
+local function open_ends(job)
+    for i, s in ipairs(job.segments) do
+        local ends = {}
+        job.ends[i] = ends
+        ends.source = s.source and pump.source(s.source)
+        ends.sink = s.sink and pump.sink(s.sink)
+        ends.err_sink = s.err_sink and pump.sink(s.err_sink)
     end
-    local first = segments[1]
-    if plan.opts.input and not plan.stages[1].from then first.source = {data = plan.opts.input} end
-    return segments
 end
 
---- True when one request can do all of it: start, feed, collect, wait.
-function M.is_simple(segments)
-    local s = segments[1]
-    return #segments == 1 and not s.sink and not s.err_sink and (not s.source or s.source.data ~= nil)
-end
-
--- ---- failures ----
-
-local STEPS = {
-    cwd = function(stage, text) return ("can't enter %s: %s"):format(stage.cwd, text) end,
-    user = function(stage, text, name)
-        if name == "ENOTFOUND" then return ("no user '%s'"):format(stage.user), "notfound" end
-        return ("can't become user '%s': %s"):format(stage.user, text), nil, "changing the user needs root"
-    end,
-    interpreter = function(stage)
-        return ("can't run %s: the interpreter that its first line names is not there"):format(stage.argv[1])
-    end,
-}
-
-local function search_path(stage)
-    local env = stage.env
-    return env and env.PATH or nil
-end
-
-local function exec_failure(s, stage, text, name)
-    local program = stage.argv[1]
-    if name == "ENOENT" and not program:find("/", 1, true) then
-        local path = search_path(stage) or view.getenv(s.view, "PATH") or ""
-        return ("no program '%s' in PATH (%s)"):format(program, path)
-    elseif name == "ENOEXEC" then
-        return ("can't run %s: it is no program that the system knows"):format(program), nil,
-            "a script needs a first line like #!/bin/sh, or is run by name: m.sh[file]"
+local function start_segment(job, i, how)
+    local s = job.segments[i]
+    local spec = {stages = s.stages, pty = job.plan.opts.pty, foreground = how.foreground, keep = how.keep}
+    local first, last = s.stages[1], s.stages[#s.stages]
+    if s.source or s.linked then
+        first.stdin = "pipe"
+    elseif i == 1 then
+        first.stdin = first.stdin or how.stdin
     end
-    return ("can't run %s: %s"):format(program, text)
+    if i == #job.segments then last.stdout = last.stdout or not s.sink and how.stdout or nil end
+    for _, stage in ipairs(s.stages) do stage.stderr = stage.stderr or not s.err_sink and how.stderr or nil end
+    local handle, text, name, where = view.check(s.view).proc.spawn(spec)
+    if not handle then segment.fail(job.plan, s, text, name, where) end
+    job.handles[i] = handle
 end
 
---- Raises for a segment that could not be started.
-function M.fail_start(plan, segment, text, name, where)
-    local s, stage = segment.commands[where.stage], segment.stages[where.stage]
-    local message, kind, hint
-    if where.file then
-        message = ("can't open %s: %s"):format(where.file, text)
-    elseif STEPS[where.step] then
-        message, kind, hint = STEPS[where.step](stage, text, name)
-    elseif where.step == "exec" then
-        message, kind, hint = exec_failure(s, stage, text, name)
-    else
-        message = ("can't start %s: %s"):format(stage.argv[1], text)
+local function connect(job, i)
+    local s, handle, ends = job.segments[i], job.handles[i], job.ends[i]
+    local before = job.handles[i - 1]
+    if ends.source then
+        job:pump(pump.feed, handle.stdin, ends.source)
+    elseif s.linked then
+        job:pump(pump.link, pump.blocks(before.stdout), before.stdout, handle.stdin)
     end
-    err.raise {
-        kind = kind or err.kind_of(name), message = message, hint = hint, host = s.view.conn.name, name = stage.argv[1],
-        command = plan.text, path = where.file or (where.step == "cwd" and stage.cwd) or nil,
-    }
+    if before and before.stdout and not s.linked and not job.ends[i - 1].sink then
+        before.stdout:close() -- as in sh: a pipe that its reader doesn't read
+    end
+    if ends.sink then job:pump(pump.drain, job:blocks(handle.stdout), ends.sink) end
+    if ends.err_sink then job:pump(pump.drain, job:blocks(handle.stderr), ends.err_sink) end
+end
+
+local function start_all(job, how)
+    open_ends(job)
+    for i = 1, #job.segments do start_segment(job, i, how) end
+    for i = 1, #job.segments do connect(job, i) end
+end
+
+--- Starts a plan. how: stdin, stdout, stderr of what nothing else was said about, foreground, keep, and loose: its
+--- streams are the user's, who may read them when it has ended.
+---@param plan table
+---@param segments table[]
+---@param how table
+---@return rshell.Job
+function M.start(plan, segments, how)
+    local job = setmetatable({
+        plan = plan, segments = segments, handles = {}, ends = {}, exited = {}, pumps = {}, moving = 0, busy = 0,
+        event = task.event(), loose = how.loose,
+    }, Job)
+    local ok, e = pcall(start_all, job, how)
+    if not ok then
+        job:close()
+        error(e, 0)
+    end
+    local first, last = 1, #segments
+    if not segments[first].source then job.stdin = job.handles[first].stdin end
+    if not segments[last].sink then job.stdout = job.handles[last].stdout end
+    if not segments[last].err_sink then job.stderr = job.handles[last].stderr end
+    return job
 end
 
 -- ---- moving bytes ----
 
---- An iterator over what a stream gives, a block at a time.
-function M.blocks(stream)
-    return function() return stream:read(BLOCK) end
+--- Runs fn in a task that belongs to the job; its failure ends the job.
+function Job:pump(fn, ...)
+    self.moving = self.moving + 1
+    self.pumps[#self.pumps + 1] = task.spawn(function(...)
+        local ok, e = pcall(fn, ...)
+        self.moving = self.moving - 1
+        self.event:notify()
+        if not ok then self:abort("failure", e) end
+    end, ...)
 end
 
-local blocks = M.blocks
-
---- A function that gives the next block, or nil at the end.
-local function reader(source)
-    if source.fn then return source.fn end
-    if source.data then
-        local data = source.data
-        return function()
-            local block = data
-            data = nil
-            return block
-        end
-    end
-    if source.stream then return blocks(source.stream) end
-    local f = view.ask(source.view, "fs", "open", source.path, "r")
+--- An iterator over what a program prints. While somebody works on a block, the program isn't idle.
+---@param stream rshell.Stream
+---@param what any? as of read
+function Job:blocks(stream, what)
+    local working = 0
     return function()
-        local block = f:read(BLOCK)
-        if not block then f:close() end
+        self.busy = self.busy - working
+        self.active = task.now()
+        local block = stream:read(what or BLOCK)
+        working = block and 1 or 0
+        self.busy = self.busy + working
+        self.active = task.now()
         return block
     end
 end
 
---- Functions that take a block, and that end it.
-local function writer(sink)
-    if sink.fn then return sink.fn, function() end end
-    if sink.stream then return function(block) sink.stream:write(block) end, function() end end
-    local f = view.ask(sink.view, "fs", "open", sink.path, sink.append and "a" or "w")
-    return function(block) f:write(block) end, function() f:close() end
-end
-
-local function gone(e)
-    return err.is(e) and e.kind == "closed"
-end
-
---- Feeds a program; one that reads no more is no failure.
-local function feed(stream, source)
-    local read = reader(source)
-    local ok, e = pcall(function()
-        for block in read do
-            if type(block) ~= "string" then err.usage("a source gave a %s, not a string", type(block)) end
-            stream:write(block)
+--- Reads a stream to its end, into an array; past max bytes the job is ended. Blocks are shown if show is given.
+---@param stream rshell.Stream?
+---@param max number
+---@param show fun(block: string)?
+---@return string[]
+function Job:collect(stream, max, show)
+    local got, size = {}, 0
+    local function read_all()
+        for block in self:blocks(stream) do
+            if show then show(block) end
+            size = size + #block
+            got[#got + 1] = size <= max and block or block:sub(1, #block - size + max)
+            if size > max then return self:abort("reason", "limit") end
         end
-    end)
-    stream:close()
-    if not ok and not gone(e) then error(e, 0) end
-end
-
---- Takes what a program writes to where it belongs.
-local function drain(stream, sink)
-    local write, finish = writer(sink)
-    for block in blocks(stream) do write(block) end
-    finish()
-end
-
-local function link(from, to)
-    feed(to, {stream = from})
-    from:close() -- who wrote there learns that nobody reads
-end
-
-function Job:pump(fn, ...)
-    self.pumps[#self.pumps + 1] = task.spawn(fn, ...)
-end
-
--- ---- starting and ending ----
-
-local function start_segment(plan, segment, how, last)
-    local spec = {stages = segment.stages, pty = plan.opts.pty, foreground = how.foreground, keep = how.keep}
-    local first, final = spec.stages[1], spec.stages[#spec.stages]
-    first.stdin = first.stdin or (segment.source or segment.linked) and "pipe" or how.stdin
-    if last then final.stdout = final.stdout or how.stdout end
-    for _, stage in ipairs(spec.stages) do stage.stderr = stage.stderr or how.stderr end
-    local handle, text, name, where = view.check(segment.view).proc.spawn(spec)
-    if not handle then M.fail_start(plan, segment, text, name, where) end
-    return handle
-end
-
-local function connect_segment(job, i)
-    local segment, handle = job.segments[i], job.segments[i].handle
-    local before = job.segments[i - 1]
-    if segment.source then
-        job:pump(feed, handle.stdin, segment.source)
-    elseif segment.linked then
-        job:pump(link, before.handle.stdout, handle.stdin)
     end
-    if before and not segment.linked and before.handle.stdout and not before.sink then
-        before.handle.stdout:close() -- as in sh: what is redirected away from the pipe leaves it closed
-    end
-    if segment.sink then job:pump(drain, handle.stdout, segment.sink) end
-    if segment.err_sink then job:pump(drain, handle.stderr, segment.err_sink) end
+    if stream then self:pump(read_all) end
+    return got
 end
 
---- Starts a plan. how: stdin, stdout, stderr of what nothing else was said about, foreground, keep.
----@return rshell.Job
-function M.start(plan, segments, how)
-    local job = setmetatable({plan = plan, segments = segments, pumps = {}}, Job)
-    for i, segment in ipairs(segments) do
-        local ok, handle = pcall(start_segment, plan, segment, how, i == #segments)
-        if not ok then
-            job:close()
-            error(handle, 0)
-        end
-        segment.handle = handle
-    end
-    for i = 1, #segments do connect_segment(job, i) end
-    local first, last = segments[1], segments[#segments]
-    job.stdin = not first.source and first.handle.stdin or nil
-    job.stdout = not last.sink and last.handle.stdout or nil
-    job.stderr = not last.err_sink and last.handle.stderr or nil
-    return job
-end
+-- ---- waiting ----
 
---- What every stage left: arrays of {code=} or {signal=}; false for one that runs.
+--- What every stage left: an array of {code=} or {signal=}; false for one that runs.
 function Job:exits()
     local all = {}
-    for _, segment in ipairs(self.segments) do
-        local exits = segment.exits or segment.handle:exits()
+    for i, handle in ipairs(self.handles) do
+        local exits = self.exited[i] or handle:exits()
         table.move(exits, 1, #exits, #all + 1, all)
     end
     return all
 end
 
 function Job:ended()
-    for _, segment in ipairs(self.segments) do
-        if not segment.exits and not segment.handle:ended() then return false end
+    for i, handle in ipairs(self.handles) do
+        if not self.exited[i] and not handle:ended() then return false end
     end
     return true
 end
 
 --- Waits until all programs have ended and all bytes have moved; false when that took longer.
 ---@param seconds number?
-function Job:wait(seconds)
-    local limit = seconds and task.now() + seconds
-    local function left() return limit and math.max(0, limit - task.now()) end
-    for _, segment in ipairs(self.segments) do
-        if not segment.exits then
-            segment.exits = segment.handle:wait(left())
-            if not segment.exits then return false end
+function Job:settle(seconds)
+    local stop = seconds and task.now() + seconds
+    local function left() return stop and math.max(0, stop - task.now()) end
+    for i, handle in ipairs(self.handles) do
+        if not self.exited[i] then
+            local ok, exits = pcall(handle.wait, handle, left())
+            if not self.exited[i] then -- else another task has closed the job meanwhile
+                if not ok then error(exits, 0) end
+                if not exits then return false end
+                self.exited[i] = exits
+            end
         end
     end
-    for _, t in ipairs(self.pumps) do
-        if not t.done and limit and not pcall(t.await, t, left()) and not t.done then return false end
-        t:await()
+    while self.moving > 0 do
+        if not self.event:wait(left()) then return false end
     end
     return true
 end
 
---- TERM to everything that still runs, KILL after half a second; waits for it.
-function Job:stop()
-    for _, segment in ipairs(self.segments) do
-        if segment.handle and not segment.exits then segment.exits = segment.handle:stop() end
+--- The same; raises when bytes could not be moved.
+---@param seconds number?
+function Job:wait(seconds)
+    local settled = self:settle(seconds)
+    if self.failure then error(self.failure, 0) end
+    return settled
+end
+
+local function watch(job, stop, idle)
+    while true do
+        local now = task.now()
+        local quiet = idle and (job.busy > 0 and now or job.active) + idle or math.huge
+        if now >= stop then return job:abort("reason", "timeout") end
+        if now >= quiet then return job:abort("reason", "line_timeout") end
+        if job:settle(math.min(stop, quiet) - now) then return end
     end
+end
+
+--- Ends the job after so many seconds, or so many without output.
+---@param seconds number?
+---@param idle number?
+function Job:limit(seconds, idle)
+    if not seconds and not idle then return end
+    self.active = task.now()
+    self.watcher = task.spawn(watch, self, seconds and self.active + seconds or math.huge, idle)
+end
+
+-- ---- ending ----
+
+local function close_streams(job)
+    for _, h in ipairs(job.handles) do
+        for _, stream in ipairs {h.stdin or false, h.stdout or false, h.stderr or false} do
+            if stream then stream:close() end
+        end
+    end
+end
+
+local function close_pumps(job)
+    for _, t in ipairs(job.pumps) do t:close() end
+end
+
+--- TERM to all, KILL after half a second, and waits for it.
+function Job:stop()
+    local stopping = {}
+    for i, handle in ipairs(self.handles) do
+        stopping[i] = task.spawn(function() self.exited[i] = handle:stop() end)
+    end
+    for _, t in ipairs(stopping) do t:await() end
+end
+
+local function end_now(job)
+    job:stop()
+    if not job:settle(GRACE) then close_pumps(job) end
+    if not job.loose then close_streams(job) end
+end
+
+--- Ends what still runs, because of its reason or failure. Who waits for the job learns of it when it is over.
+---@param field "reason"|"failure"
+---@param value any
+function Job:abort(field, value)
+    if self.closed or self.reason or self.failure then return end
+    self[field] = value
+    self.aborter = task.spawn(end_now, self)
+end
+
+--- True when nothing more will come; reads away what is there. Who prints more than pipes hold has not ended.
+local function is_at_end(stream)
+    for _ = 1, stream and 64 or 0 do
+        local ok, block = pcall(stream.read, stream, BLOCK, 0)
+        if not ok then return err.is(block) and block.kind == "closed" end
+        if not block then return true end
+    end
+    return not stream
+end
+
+--- Programs that ended by themselves, with their output at its end, are forgotten: what they put in the background
+--- lives on.
+local function is_over(job)
+    if not job:ended() then return false end
+    for _, h in ipairs(job.handles) do
+        if not (is_at_end(h.stdout) and is_at_end(h.stderr)) then return false end
+    end
+    return true
+end
+
+local function close(job)
+    if job.watcher then job.watcher:close() end
+    if job.aborter then job.aborter:close() end
+    if is_over(job) then
+        for i, h in ipairs(job.handles) do job.exited[i] = h:exits() end
+    else
+        job:stop()
+    end
+    close_pumps(job)
+    for _, ends in ipairs(job.ends) do
+        for _, e in pairs(ends) do e.close() end
+    end
+    close_streams(job)
+    for _, h in ipairs(job.handles) do h:release() end
 end
 
 --- Ends everything and lets go of it. Harmless twice.
 function Job:close()
     if self.closed then return end
     self.closed = true
-    task.shield(function()
-        self:stop()
-        for _, t in ipairs(self.pumps) do t:close() end
-        for _, segment in ipairs(self.segments) do
-            local h = segment.handle
-            if h then
-                for _, s in ipairs {h.stdin or false, h.stdout or false, h.stderr or false} do
-                    if s then s:close() end
-                end
-                h:release()
-            end
-        end
-    end)
+    task.shield(close, self)
 end
 
+--- Sends a signal to all that runs.
 function Job:kill(sig)
-    for _, segment in ipairs(self.segments) do
-        if not segment.exits then
-            local ok, text, name = segment.handle:kill(sig)
-            if not ok and name ~= "ESRCH" then view.fail(segment.view, "kill", text, name) end
+    for i, handle in ipairs(self.handles) do
+        if not self.exited[i] then
+            local ok, text, name = handle:kill(sig)
+            if not ok and name ~= "ESRCH" then view.fail(self.segments[i].view, "kill", text, name) end
         end
     end
 end

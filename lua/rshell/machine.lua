@@ -96,10 +96,10 @@ function members:which(...)
             err.usage("which: the name of a program expected, got %s", object.type(names[i]))
         end
     end
-    local search = view.getenv(v, "PATH") or "/usr/local/bin:/usr/bin:/bin"
-    local found, text, name = view.check(v).proc.which(names, search, view.cwd(v))
+    local search = view.search_path(v)
+    local found, text, name = view.call(v, "proc", "which", names, search, view.cwd(v))
     if found then return members.path(self, found) end
-    if name ~= "ENOENT" and name ~= "ENOTFOUND" then view.fail(v, "which", text, name) end
+    if name ~= "ENOENT" then view.fail(v, "which", text, name) end
     err.raise {
         kind = "notfound", host = v.conn.name, path = search, name = names[1],
         message = ("no program '%s' in PATH (%s)"):format(table.concat(names, "' or '"), search),
@@ -110,7 +110,7 @@ end
 function members:sh(script, ...)
     local v = state(self)
     if type(script) ~= "string" then err.usage("sh: a script expected, got %s", object.type(script)) end
-    return command.new(v, {"sh", "-c", script, "sh"}):bind(...)
+    return command.new(v, {"sh", "-c"}):bind(script, "sh", ...)
 end
 
 -- ---- views ----
@@ -122,15 +122,14 @@ function members:at(dir)
     return M.of(d)
 end
 
-local WITH = {env = "table", cwd = "any", timeout = "number", umask = "integer", user = "string"}
+local WITH = {env = "table", cwd = "any", timeout = "seconds", umask = "umask", user = "text"}
 
-members["with"] = function(self, opts)
+function members:with(opts)
     local v = state(self)
-    options.check("with", opts, WITH)
+    opts = options.check("with", opts, WITH)
     local d = view.derive(v)
     if opts.env then d.env = require "rshell.env".changed(d.env, opts.env) end
     if opts.cwd ~= nil then d.cwd = require "rshell.path".text(v, opts.cwd) end
-    if opts.umask and (opts.umask < 0 or opts.umask > 511) then err.usage "with: umask is a number from 0 to 0777" end
     d.timeout, d.umask, d.user = opts.timeout or d.timeout, opts.umask or d.umask, opts.user or d.user
     return M.of(d)
 end
@@ -191,18 +190,17 @@ end
 function mt.__tostring(self)
     local v = state(self)
     local kind, reason = v.conn.kind, v.conn.reason
-    return ("machine %s (%s%s)"):format(v.conn.name, v.conn.closed and "closed" or kind, reason and ": " .. reason or "")
+    local now = v.conn.closed and "closed" or reason and kind .. ": " .. reason or kind
+    return ("machine %s (%s)"):format(v.conn.name, now)
 end
 
 --- Two views of one machine with the same settings are the same machine.
 function mt.__eq(a, b)
     local x, y = test(a), test(b)
-    return x and y and x.conn == y.conn and x.cwd == y.cwd and x.env == y.env and x.user == y.user
-        and x.timeout == y.timeout and x.umask == y.umask or false
+    return x and y and view.same(x, y) or false
 end
 
 mt.__close = members.close
-mt.__gc = nil
 
 --- Members by name, for completion, stubs and messages.
 M.members, M.fields = members, fields

@@ -1,5 +1,6 @@
 -- FG BG TEE TF RETCODE NOHUP: `c & FG`, `FG(c)`, `c & TF{retcode=1}`.
 
+local command = require "rshell.command"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
@@ -8,47 +9,60 @@ local mt, make, _, test = object.class "modifier"
 
 local M = {}
 
-local function command() return require "rshell.command" end
-local function run() return require "rshell.run" end
+local function run(verb)
+    return function(plan) return require "rshell.run"[verb](plan) end
+end
 
-local RUN = {
-    retcode = "integer|table|string", timeout = "number", line_timeout = "number", cwd = "any", env = "table", umask = "integer",
-    user = "string", pipefail = "boolean",
-}
-local COLLECT = setmetatable({input = "string", max_output = "number", pty = "boolean|table"}, {__index = RUN})
-
-local kinds = {
-    FG = {fn = function(plan) return run().foreground(plan) end},
-    BG = {fn = function(plan) return run().background(plan) end},
-    TEE = {fn = function(plan) return run().tee(plan) end},
-    TF = {fn = function(plan) return run().succeeds(plan) end},
-    RETCODE = {fn = function(plan) return run().status(plan) end},
-    NOHUP = {fn = function(plan, opts) return run().nohup(plan, opts) end},
+local KINDS = {
+    FG = {run = run "foreground"}, BG = {run = run "background"}, TEE = {run = run "tee"}, TF = {run = run "succeeds"},
+    RETCODE = {run = run "status"}, NOHUP = {run = run "nohup"},
 }
 
-local NOHUP = {stdout = "any", stderr = "any", append = "boolean", cwd = "any", env = "table", umask = "integer", user = "string"}
+-- What makes no sense: nobody sees the output of FG, and nobody waits for what NOHUP starts.
+local NONE = {
+    FG = {line_timeout = true, max_output = true, pty = true},
+    NOHUP = {
+        line_timeout = true, max_output = true, pty = true, timeout = true, retcode = true, pipefail = true,
+        input = true,
+    },
+}
 
-local function known(name)
-    if name == "NOHUP" then return NOHUP end
-    local all = {}
-    for k, v in next, RUN do all[k] = v end
-    if name ~= "FG" then for k, v in next, COLLECT do all[k] = v end end
-    return all
+local function known_options(name)
+    local known = name == "NOHUP" and {stdout = "any", stderr = "any", append = "boolean"} or {}
+    for option, types in next, command.OPTIONS do
+        if not (NONE[name] and NONE[name][option]) then known[option] = types end
+    end
+    return known
+end
+
+--- The command with what NOHUP{stdout=, stderr=, append=} says, and the other options.
+local function redirected(c, opts)
+    local rest = {}
+    for name, value in next, opts do
+        if command.OPTIONS[name] then rest[name] = value end
+    end
+    if opts.stdout ~= nil then c = command.redirect("NOHUP: stdout", c, "to", opts.stdout, opts.append) end
+    if opts.stderr ~= nil then c = command.redirect("NOHUP: stderr", c, "err", opts.stderr, opts.append) end
+    return c, rest
 end
 
 --- c & modifier, in either order.
 function M.apply(c, modifier)
     local m = test(modifier)
     if not m then err.usage("& takes FG, BG, TEE, TF, RETCODE or NOHUP, not a %s", object.type(modifier)) end
-    if not command().test(c) then
+    if not command.test(c) then
         err.raise {
             kind = "usage", message = ("%s runs a command, not a %s"):format(m.name, object.type(c)),
             hint = type(c) == "boolean" and ("write not (c & %s)"):format(m.name) or nil,
         }
     end
-    local opts = {}
-    for k, v in next, m.opts do if command().OPTIONS[k] then opts[k] = v end end
-    return kinds[m.name].fn(command().plan(c, {}, opts), m.opts)
+    local opts
+    c, opts = redirected(c, m.opts)
+    local plan = command.plan(m.name, c, {n = 0}, opts)
+    for name in next, NONE[m.name] or {} do
+        if plan.opts[name] ~= nil then err.usage("%s: the option '%s' can't be kept", m.name, name) end
+    end
+    return KINDS[m.name].run(plan)
 end
 
 function mt.__band(a, b)
@@ -60,12 +74,12 @@ end
 function mt.__call(self, x)
     local m = test(self)
     if type(x) ~= "table" or getmetatable(x) then return M.apply(x, self) end
-    options.check(m.name, x, known(m.name))
+    options.check(m.name, x, known_options(m.name))
     return make {name = m.name, opts = x}
 end
 
 function mt.__tostring(self) return test(self).name end
 
-for name in next, kinds do M[name] = make {name = name, opts = {}} end
+for name in next, KINDS do M[name] = make {name = name, opts = {}} end
 
 return M

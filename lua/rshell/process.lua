@@ -1,8 +1,11 @@
 -- What popen returns: programs under way, with their streams.
 
+local command = require "rshell.command"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
+local proc = require "rshell.sys.proc"
+local status = require "rshell.status"
 local task = require "rshell.task"
 local view = require "rshell.view"
 
@@ -15,17 +18,15 @@ local members = {}
 local fields = {}
 M.members, M.fields = members, fields
 
---- state: plan, job, limit (seconds, or nil), deciding (the exit that counts), and exit once it is known
-function M.new(plan, job, limit, deciding)
-    local handle = job.segments[#job.segments].handle
-    local p = make {plan = plan, job = job, limit = limit, deciding = deciding, pid = handle.pids[#handle.pids]}
-    return p
+--- state: plan, job, pid
+function M.new(plan, job)
+    local pids = job.handles[#job.handles].pids
+    return make {plan = plan, job = job, pid = pids[#pids]}
 end
 
 --- The exit that counts, or nil while something runs.
 local function exit_of(p)
-    if not p.exit and p.job:ended() then p.exit = p.deciding(p.plan, p.job:exits()) end
-    return p.exit
+    return p.job:ended() and status.exit(p.plan, p.job:exits()) or nil
 end
 
 function fields.pid(p) return p.pid end
@@ -45,96 +46,100 @@ function fields.termsig(p)
     return exit and exit.signal
 end
 
-local function status(exit)
-    return exit.code or 128 + require "rshell.sys.proc".signal(exit.signal)
-end
-
---- The code, 128 and the signal's number where one ended it; nil while it runs.
+--- The status, 128 and the signal's number where one ended it; nil while it runs.
 function members:poll()
-    local exit = exit_of(state(self))
-    return exit and status(exit)
+    local p = state(self)
+    task.sleep(0) -- a loop around poll must let the program's end be noticed
+    local exit = exit_of(p)
+    return exit and status.code(exit)
 end
 
---- Waits until it has ended: the code (nil and the signal's name when a signal ended it).
+--- Waits for the job; a cancel ends it.
+local function wait(p, seconds)
+    local ok, over = pcall(p.job.wait, p.job, seconds)
+    if ok then return over end
+    if err.is(over) and over.kind == "cancelled" then p.job:close() end
+    error(over, 0)
+end
+
+--- Waits until it has ended: the code, or nil and the signal that ended it. Raises timeout when it still runs then.
 ---@param seconds number?
 function members:wait(seconds)
     local p = state(self)
-    if seconds ~= nil and type(seconds) ~= "number" then err.usage "wait: a time in seconds expected" end
-    seconds = seconds or p.limit
-    if not exit_of(p) and not p.job:wait(seconds) then
-        err.raise {
-            kind = "timeout", host = p.plan.stages[1].view.conn.name, command = p.plan.text,
-            message = ("`%s` still runs after %g s"):format(p.plan.text, seconds), hint = "p:kill() or p:close() end it",
-        }
-    end
+    options.seconds("wait", seconds)
+    if not wait(p, seconds) then status.still_runs(p.plan, seconds, "p:kill() or p:close() ends it") end
+    status.check_reason(p.plan, {reason = p.job.reason})
     local exit = exit_of(p)
     return exit.code, exit.signal
 end
 
---- Sends a signal to the whole group.
+--- Sends a signal to the whole group: a number, "TERM" or "SIGTERM".
 ---@param sig string|integer?
 function members:kill(sig)
     local p = state(self)
-    require "rshell.sys.proc".signal(sig or "TERM")
-    if not p.job.closed then p.job:kill(sig or "TERM") end
+    if sig == nil then sig = "TERM" end
+    if not pcall(proc.signal, sig) then err.usage("kill: no signal '%s'", tostring(sig)) end
+    if not p.job.closed then p.job:kill(sig) end
 end
 
-local function read_all(stream)
-    return stream and stream:read "a" or ""
+local function feed(stream, input)
+    for i = 1, #input, 65536 do
+        local ok, e = pcall(stream.write, stream, input:sub(i, i + 65535))
+        if not ok and err.is(e) and e.kind == "closed" then break end -- it reads no more
+        if not ok then error(e, 0) end
+    end
+    stream:close()
 end
 
 --- Writes input, reads both outputs to their ends, and waits: out, err.
 ---@param input string?
 function members:communicate(input)
     local p = state(self)
-    local j = p.job
-    local writer = j.stdin and task.spawn(function()
-        if input then pcall(j.stdin.write, j.stdin, input) end
-        j.stdin:close()
-    end)
-    local function collect()
-        local errors <close> = task.spawn(read_all, j.stderr)
-        local out = read_all(j.stdout)
-        local text = errors:await()
-        if writer then writer:await() end
-        j:wait()
-        return out, text
+    local j, max = p.job, p.plan.opts.max_output or status.MAX_OUTPUT
+    if input ~= nil and type(input) ~= "string" then
+        err.usage("communicate: a string expected, got %s", object.type(input))
+    elseif input and not j.stdin then
+        err.usage "communicate: its standard input is not ours"
     end
-    if p.limit then return task.timeout(p.limit, collect) end
-    return collect()
+    if j.stdin then j:pump(feed, j.stdin, input or "") end
+    local out, errors = j:collect(j.stdout, max), j:collect(j.stderr, max)
+    wait(p)
+    local r = {reason = j.reason, stdout = table.concat(out), stderr = table.concat(errors)}
+    status.check_reason(p.plan, r)
+    return r.stdout, r.stderr
 end
 
 --- The size of its terminal, where it was started with pty.
+---@param rows integer
+---@param cols integer
 function members:resize(rows, cols)
     local p = state(self)
-    local segment = p.job.segments[#p.job.segments]
-    local ok, text, name = segment.handle:resize(rows, cols)
-    if not ok then view.fail(segment.view, "resize", text, name) end
+    command.check_size("resize", {rows = rows or 0, cols = cols or 0})
+    local ok, text, name = p.job.handles[#p.job.handles]:resize(rows, cols)
+    if not ok then view.fail(p.plan.stages[1].view, "resize", text, name) end
 end
 
 --- Ends it at once, with its group. Harmless twice.
 function members:close()
-    local p = state(self)
-    exit_of(p)
-    p.job:close()
+    state(self).job:close()
 end
 
 function mt.__index(self, key)
     local p = state(self)
     if members[key] then return members[key] end
-    local field = fields[key]
-    if field then return field(p) end
-    local known = {}
-    for k in pairs(members) do known[k] = true end
-    for k in pairs(fields) do known[k] = true end
-    options.no_member("process", key, known)
+    if fields[key] then return fields[key](p) end
+    options.no_member("process", key, members, fields)
+end
+
+function mt.__newindex(_, key)
+    err.usage("a process's '%s' can't be set", tostring(key))
 end
 
 function mt.__tostring(self)
     local p = state(self)
     local exit = exit_of(p)
     local now = not exit and "running" or exit.signal and "ended by " .. exit.signal or "exited with " .. exit.code
-    return ("process %d `%s` (%s)"):format(p.pid, p.plan.text, now)
+    return ("process %d `%s` (%s)"):format(p.pid, status.line(p.plan), now)
 end
 
 mt.__close = members.close

@@ -5,8 +5,8 @@
 --   view.env      changes to the machine's environment: name -> value, or false to unset; never modified in place
 --   view.timeout  seconds for each operation, or nil;  view.umask, view.user: for what is started here
 --
--- A backend is a table of the modules fs, proc, net, host and hash, with the functions of rshell.sys.*: they wait, and answer
--- `nil, text, NAME` for an expected failure.
+-- A backend is a table of the modules fs, proc, net, host and hash, with the functions of rshell.sys.*: they wait, and
+-- answer `nil, text, NAME` for an expected failure.
 
 local err = require "rshell.shared.error"
 local task = require "rshell.task"
@@ -66,20 +66,35 @@ function M.fail(v, what, text, name, more)
     err.raise(e)
 end
 
+--- A timeout of ours tells which machine took too long.
+local function timed(v, ok, ...)
+    if ok then return ... end
+    local e = ...
+    if err.is(e) and e.kind == "timeout" and not rawget(e, "host") then e.host = v.conn.name end
+    error(e, 0)
+end
+
+--- Calls a primitive and gives its answer, `nil, text, NAME` included. Raises past the view's timeout.
+---@param v rshell.View
+---@param module string
+---@param fn string
+function M.call(v, module, fn, ...)
+    local f = M.check(v)[module][fn]
+    if not v.timeout then return f(...) end
+    return timed(v, pcall(task.timeout, v.timeout, f, ...))
+end
+
 local function answer(v, what, first, text, name, ...)
     if first == nil and name then M.fail(v, what, text, name) end
     return first, text, name, ...
 end
 
---- Calls a primitive: M.ask(v, "host", "uname"). Raises what fails, and past the view's timeout.
+--- The same, but raises what fails: M.ask(v, "host", "uname").
 ---@param v rshell.View
 ---@param module string
 ---@param fn string
 function M.ask(v, module, fn, ...)
-    local f = M.check(v)[module][fn]
-    local what = module .. "." .. fn
-    if v.timeout then return answer(v, what, task.timeout(v.timeout, f, ...)) end
-    return answer(v, what, f(...))
+    return answer(v, module .. "." .. fn, M.call(v, module, fn, ...))
 end
 
 -- ---- settings, and the scopes of this task that override them ----
@@ -107,7 +122,7 @@ function M.env(v)
     return s and s.value or v.env
 end
 
--- A scope's value is replaced, never modified: tasks that were spawned inside the scope go on with what they started with.
+-- A scope's value is replaced, never modified: tasks that were spawned in the scope go on with what they started with.
 local function set(v, key, field, value)
     local s = scope(key)
     if s then
@@ -178,6 +193,31 @@ function M.getenv(v, name)
     local value = M.env(v)[name]
     if value == nil then value = M.base_env(v)[name] end
     return value or nil
+end
+
+local DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+--- Where programs are searched.
+---@param v rshell.View
+---@return string
+function M.search_path(v)
+    return M.getenv(v, "PATH") or DEFAULT_PATH
+end
+
+--- True for views of one machine with the same settings.
+---@param a rshell.View
+---@param b rshell.View
+function M.same(a, b)
+    if a == b then return true end
+    if a.conn ~= b.conn or a.cwd ~= b.cwd then return false end
+    if a.timeout ~= b.timeout or a.umask ~= b.umask or a.user ~= b.user then return false end
+    for name, value in next, a.env do
+        if b.env[name] ~= value then return false end
+    end
+    for name in next, b.env do
+        if a.env[name] == nil then return false end
+    end
+    return true
 end
 
 --- A path of this view: relative ones start at its working directory; nothing else is changed.

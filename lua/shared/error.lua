@@ -6,7 +6,7 @@ local text = require "rshell.text"
 local M = {}
 
 ---@class rshell.Error
----@field kind string process connect auth hostkey unreachable timeout cancelled closed remote protocol notfound exists denied io usage parse config
+---@field kind rshell.ErrorKind
 ---@field message string one line
 ---@field host string? the machine's name
 ---@field hint string? what to do next
