@@ -8,8 +8,7 @@ local fs = {}
 
 ---@alias rshell.FsType "file" | "dir" | "link" | "socket" | "fifo" | "block" | "char" | "unknown"
 
----Mode bits, or a string as chmod takes it: "644", "u+rwX,g-w". In a string for something new, a clause without a class means
----everybody.
+---Mode bits, or a string as chmod takes it: "644", "u+rwX,g-w". For something new, clauses change what is usual less the umask.
 ---@alias rshell.FsMode integer | string
 
 ---@class rshell.FsStat

@@ -16,10 +16,17 @@ static bool is_folder(unsigned usual)
     return usual == RS_FS_NEW_FOLDER;
 }
 
+/* What a symbolic mode changes; who writes octal digits means exactly them. */
+static unsigned apply_mode(const rs_fs_make *m, unsigned usual)
+{
+    int umask = m->umask >= 0 || m->mode->ops[0].exact ? m->umask : rs_mode_umask();
+    return rs_mode_apply(m->mode, umask < 0 ? usual : usual & ~(unsigned)umask, is_folder(usual));
+}
+
 unsigned rs_fs_make_first(const rs_fs_make *m, unsigned usual)
 {
     if (m->mode)
-        return rs_mode_apply(m->mode, usual, is_folder(usual)) & 0777;
+        return apply_mode(m, usual) & 0777;
     return m->umask >= 0 ? usual & ~(unsigned)m->umask : usual;
 }
 
@@ -54,7 +61,7 @@ static int finish_umask(const rs_fs_make *m, int fd, unsigned usual, bool namele
 int rs_fs_make_finish(const rs_fs_make *m, int fd, unsigned usual, bool nameless)
 {
     if (m->mode)
-        return set_mode(fd, rs_mode_apply(m->mode, usual, is_folder(usual)));
+        return set_mode(fd, apply_mode(m, usual));
     return m->umask >= 0 || nameless ? finish_umask(m, fd, usual, nameless) : 0;
 }
 

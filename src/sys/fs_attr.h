@@ -7,7 +7,8 @@
 
 #include "sys/fs_mode.h"
 
-/* How something new gets its mode: exactly `mode`, else what is usual less `umask`, else what the kernel gives. */
+/* How something new gets its mode: `mode`, symbolic ones on what is usual less the umask; else what is usual less `umask`; else
+ * what the kernel gives. */
 typedef struct rs_fs_make {
     const rs_mode *mode; /* NULL: not given */
     int umask;           /* -1: the process's */

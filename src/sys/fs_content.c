@@ -1,22 +1,24 @@
 #include "sys/fs_content.h"
 
 #include <errno.h>
-#include <linux/fs.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "sys/fs_data.h"
 
+/* linux/fs.h has it, which musl's tools come without. */
+#ifndef FICLONE
+#define FICLONE _IOW(0x94, 9, int)
+#endif
+
 enum { PIECE = 8 * 1024 * 1024, CHUNK = 128 * 1024 };
 
 void rs_fs_content_init(rs_fs_content *c, int in, int out, off_t size)
 {
     *c = (rs_fs_content){.in = in, .out = out, .size = size, .stream = size == 0};
-#ifdef FICLONE
     if (size > 0 && ioctl(out, FICLONE, in) == 0)
         c->at = size;
-#endif
 }
 
 /* Reads into mem; 0 at the end of the file. */

@@ -1,5 +1,6 @@
 /* A file that gets its name only when it is complete. Where the kernel can do it, the file has no name at all until then,
- * so that nothing is left of it even after a SIGKILL. */
+ * so that nothing is left of it even after a SIGKILL; only to replace something it has another name for a moment, between
+ * two system calls. */
 #ifndef RS_SYS_FS_TEMP_H
 #define RS_SYS_FS_TEMP_H
 

@@ -24,6 +24,13 @@ end
 
 local function oct(n) return ("%o"):format(n) end
 
+-- A folder of the test's own that can be removed after it, whatever modes are in there.
+local function tmp(t)
+    local dir = t.tmp()
+    t.defer(fs.chmod, dir, "u+rwX", {recursive = true})
+    return dir
+end
+
 local function mode(path) return oct(fs.lstat(path).mode) end
 
 -- Names that somebody has trouble with, each in a folder of its own.
@@ -102,7 +109,7 @@ end)
 -- Asking
 
 spec.test("stat and lstat", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     local f, l = dir .. "/f", dir .. "/l"
     ok(t, fs.write(f, "12345", {mode = 416}))
     ok(t, fs.touch(f, {mtime = 1234567890.25}))
@@ -116,8 +123,7 @@ spec.test("stat and lstat", function(t)
     t.eq(math.type(s.ctime), "float")
     t.eq(s.nlink, 1)
     t.eq(s.target, nil)
-    t.same({s.ino, s.uid, s.gid, s.size}, {sh("stat -c '%i %u %g %s' " .. f):match "(%d+) (%d+) (%d+) (%d+)"} and
-        {tonumber(sh("stat -c %i " .. f)), tonumber(sh("id -u")), tonumber(sh("stat -c %g " .. f)), 5})
+    t.eq(("%d %d %d %d\n"):format(s.ino, s.uid, s.gid, s.size), sh("stat -c '%i %u %g %s' " .. f))
     t.eq(s.owner .. "\n", sh("stat -c %U " .. f))
     t.eq(s.group .. "\n", sh("stat -c %G " .. f))
     t.eq(s.dev .. "\n", sh("stat -c %d " .. f))
@@ -131,7 +137,7 @@ spec.test("stat and lstat", function(t)
 end)
 
 spec.test("types", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     ok(t, fs.symlink("/", dir .. "/l"))
     os.execute("mkfifo " .. dir .. "/p")
     t.eq(fs.type(dir), "dir")
@@ -143,7 +149,7 @@ spec.test("types", function(t)
 end)
 
 spec.test("exists, access, readlink", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     local f = dir .. "/f"
     ok(t, fs.write(f, "", {mode = "600"}))
     ok(t, fs.symlink("nowhere", dir .. "/dangling"))
@@ -168,7 +174,7 @@ spec.test("exists, access, readlink", function(t)
 end)
 
 spec.test("resolve", function(t)
-    local dir = fs.resolve(t.tmp())
+    local dir = fs.resolve(tmp(t))
     ok(t, fs.mkdir(dir .. "/a/b", {parents = true}))
     ok(t, fs.write(dir .. "/a/f", ""))
     ok(t, fs.symlink("a/b", dir .. "/rel"))
@@ -193,7 +199,7 @@ spec.test("resolve", function(t)
 end)
 
 spec.test("checksum and disk", function(t)
-    local f = t.tmp() .. "/f"
+    local f = tmp(t) .. "/f"
     ok(t, fs.write(f, ("abc"):rep(200000)))
     t.eq(fs.checksum(f) .. "\n", sh("sha256sum <" .. f .. " | cut -d' ' -f1"))
     t.eq(fs.checksum(f, "md5") .. "\n", sh("md5sum <" .. f .. " | cut -d' ' -f1"))
@@ -209,9 +215,11 @@ end)
 -- Listing
 
 spec.test("list", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     t.same(fs.list(dir), {})
-    for _, name in ipairs {"b", "a", "B", ".h", "\xc3\xa4", "a.b", "a-b"} do ok(t, fs.write(dir .. "/" .. name, name)) end
+    for _, name in ipairs {"b", "a", "B", ".h", "\xc3\xa4", "a.b", "a-b"} do
+        ok(t, fs.write(dir .. "/" .. name, name))
+    end
     ok(t, fs.symlink("a", dir .. "/c"))
     local names, stats = fs.list(dir, {stat = true})
     t.same(names, {".h", "B", "a", "a-b", "a.b", "b", "c", "\xc3\xa4"})
@@ -227,7 +235,7 @@ spec.test("list", function(t)
 end)
 
 spec.test("a list of 5,000 entries, with stat, in one call", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     for i = 1, 5000 do ok(t, fs.write(("%s/%05d"):format(dir, i), "x", {atomic = false})) end
     local names, stats = fs.list(dir, {stat = true})
     t.eq(#names, 5000)
@@ -246,7 +254,7 @@ spec.test("a list of 5,000 entries, with stat, in one call", function(t)
 end)
 
 local function tree(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     for _, d in ipairs {"a/b/c", ".hid/d", "empty"} do ok(t, fs.mkdir(dir .. "/" .. d, {parents = true})) end
     for _, f in ipairs {"x.c", "a/x.c", "a/y.h", "a/b/x.c", "a/b/c/x.c", "a/b/.x.c", ".hid/x.c", ".hid/d/x.c"} do
         ok(t, fs.write(dir .. "/" .. f, f))
@@ -343,7 +351,8 @@ spec.test("walk", function(t)
     t.eq(walked(t, dir, {depth = 1}), ".hid a dangling empty link x.c")
     t.eq(walked(t, dir, {depth = 2}), ".hid .hid/d .hid/x.c a a/b a/up a/x.c a/y.h dangling empty link x.c")
     t.eq(walked(t, dir, {filter = "*.c"}), ".hid/d/x.c .hid/x.c a/b/c/x.c a/b/x.c a/x.c x.c")
-    t.eq(walked(t, dir, {dirs = false}), ".hid/d/x.c .hid/x.c a/b/.x.c a/b/c/x.c a/b/x.c a/up a/x.c a/y.h dangling link x.c")
+    t.eq(walked(t, dir, {dirs = false}),
+         ".hid/d/x.c .hid/x.c a/b/.x.c a/b/c/x.c a/b/x.c a/up a/x.c a/y.h dangling link x.c")
     t.eq(walked(t, dir, {dirs = true, depth = 1}), ".hid a dangling empty link x.c")
     t.eq(walked(t, dir, {dirs = "[!b]"}), ".hid a a/b a/up a/x.c a/y.h dangling empty link x.c")
     t.eq(walked(t, dir .. "/link", {filter = "x*"}), "b/c/x.c b/x.c x.c")
@@ -357,13 +366,12 @@ spec.test("walk", function(t)
     t.eq(w:close(), true)
     t.eq(w:close(), true)
     t.raises("closed", w.next, w)
-    t.eq(walked(t, "/proc/self/fdinfo"):match "%d+" ~= nil, true)
 end)
 
 -- Data
 
 spec.test("read", function(t)
-    local f = t.tmp() .. "/f"
+    local f = tmp(t) .. "/f"
     local all = {}
     for b = 0, 255 do all[#all + 1] = string.char(b) end
     local data = table.concat(all):rep(1000)
@@ -386,7 +394,7 @@ spec.test("read", function(t)
 end)
 
 spec.test("reading and writing a fifo", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     os.execute(("mkfifo %s/p; (cat %s/p >%s/out; echo text >%s/p) &"):format(dir, dir, dir, dir))
     ok(t, fs.write(dir .. "/p", "to cat"))
     t.eq(fs.read(dir .. "/p"), "text\n")
@@ -395,7 +403,7 @@ spec.test("reading and writing a fifo", function(t)
 end)
 
 spec.test("write: a new file", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     local f = dir .. "/f"
     local umask = tonumber(sh "umask", 8)
     ok(t, fs.write(f, ""))
@@ -412,17 +420,21 @@ spec.test("write: a new file", function(t)
     ok(t, fs.write(dir .. "/k", "x", {umask = 63, atomic = false}))
     t.eq(mode(dir .. "/k"), "600")
     ok(t, fs.write(dir .. "/l", "x", {sync = true, mode = "u=rw"}))
-    t.eq(mode(dir .. "/l"), "666" == oct(438 & ~umask) and "666" or mode(dir .. "/l"))
+    t.eq(mode(dir .. "/l"), oct(438 & ~umask | 384)) -- a class that isn't named keeps what is usual
+    ok(t, fs.write(dir .. "/m", "x", {mode = "g+w,o=", umask = 18}))
+    t.eq(mode(dir .. "/m"), "660")
+    ok(t, fs.write(dir .. "/n", "x", {mode = "o=", umask = 0, atomic = false}))
+    t.eq(mode(dir .. "/n"), "660")
     fails(t, "ENOENT", nil, fs.write(dir .. "/no/f", ""))
     fails(t, "ENOTDIR", nil, fs.write(f .. "/x", ""))
     fails(t, "EISDIR", nil, fs.write(dir, ""))
     fails(t, "EISDIR", nil, fs.write(dir .. "/new/", ""))
     fails(t, "EISDIR", nil, fs.write("/", ""))
-    t.eq(#fs.list(dir), 7)
+    t.eq(#fs.list(dir), 9)
 end)
 
 spec.test("write: the old file's mode stays, a given one is exact", function(t)
-    local f = t.tmp() .. "/f"
+    local f = tmp(t) .. "/f"
     ok(t, fs.write(f, "1", {mode = 3565})) -- 6755
     local ino = fs.stat(f).ino
     ok(t, fs.write(f, "2"))
@@ -435,6 +447,7 @@ spec.test("write: the old file's mode stays, a given one is exact", function(t)
     ok(t, fs.write(f, "5")) -- ours, although read-only: it is replaced, not written
     t.eq(mode(f), "400")
     t.eq(fs.read(f), "5")
+    ok(t, fs.chmod(f, 384))
     ino = fs.stat(f).ino
     ok(t, fs.write(f, "66", {atomic = false, mode = 384}))
     t.eq(fs.stat(f).ino, ino)
@@ -444,7 +457,7 @@ spec.test("write: the old file's mode stays, a given one is exact", function(t)
 end)
 
 spec.test("write: through links", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     ok(t, fs.mkdir(dir .. "/d"))
     ok(t, fs.write(dir .. "/d/f", "old", {mode = 416}))
     ok(t, fs.symlink("d/g", dir .. "/one"))
@@ -469,7 +482,7 @@ spec.test("write: through links", function(t)
 end)
 
 spec.test("write: what is no file is never replaced", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     ok(t, fs.write("/dev/null", "x"))
     ok(t, fs.write("/dev/null", "x", {mode = 384}))
     t.eq(fs.type "/dev/null", "char")
@@ -492,7 +505,7 @@ spec.test("write: what is no file is never replaced", function(t)
 end)
 
 spec.test("append, truncate, touch", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     local f = dir .. "/f"
     ok(t, fs.append(f, "a", {mode = 384}))
     t.eq(mode(f), "600")
@@ -527,7 +540,7 @@ spec.test("append, truncate, touch", function(t)
 end)
 
 spec.test("open files", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     local p = dir .. "/f"
     local f = ok(t, fs.open(p, "w", {mode = 384}))
     t.eq(mode(p), "600")
@@ -601,7 +614,7 @@ spec.test("open files", function(t)
 end)
 
 spec.test("long lines, and lines across blocks", function(t)
-    local p = t.tmp() .. "/f"
+    local p = tmp(t) .. "/f"
     local lines = {}
     for i = 1, 3000 do lines[i] = ("%d"):format(i):rep(i % 97) end
     lines[#lines + 1] = ("y"):rep(300000)
@@ -618,7 +631,7 @@ end)
 -- Changing
 
 spec.test("mkdir", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     local umask = tonumber(sh "umask", 8)
     ok(t, fs.mkdir(dir .. "/a"))
     t.eq(mode(dir .. "/a"), oct(511 & ~umask))
@@ -656,7 +669,7 @@ spec.test("mkdir", function(t)
 end)
 
 spec.test("mktemp_dir", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     local a, b = fs.mktemp_dir("pre-", {dir = dir}), fs.mktemp_dir(nil, {dir = dir})
     t.eq(mode(a), "700")
     t.match(a, "^" .. dir:gsub("%p", "%%%0") .. "/pre%-%w+$")
@@ -727,7 +740,7 @@ spec.test("chmod", function(t)
 end)
 
 spec.test("links and renames", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     local a, b = dir .. "/a", dir .. "/b"
     ok(t, fs.write(a, "x"))
     ok(t, fs.link(a, b))
@@ -832,7 +845,7 @@ spec.test("copy: not into itself", function(t)
 end)
 
 spec.test("copy: holes stay holes", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     local f <close> = ok(t, fs.open(dir .. "/f", "w"))
     local size = 64 << 20
     f:write "start"
@@ -853,7 +866,7 @@ spec.test("copy: holes stay holes", function(t)
 end)
 
 spec.test("copy: files of /proc, whose size is 0, and of any size", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     ok(t, fs.copy("/proc/self/limits", dir .. "/limits"))
     t.eq(fs.read(dir .. "/limits"), fs.read "/proc/self/limits")
     for _, n in ipairs {0, 1, 4095, 4096, 131071, 131073, 9 << 20} do
@@ -912,9 +925,11 @@ spec.test("tree_copier: by content", function(t)
 end)
 
 spec.test("tree_copier: files, folders and links in each other's place", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     local from, to = dir .. "/from", dir .. "/to"
-    for _, d in ipairs {"from/folder", "to/file/full", "to/link"} do ok(t, fs.mkdir(dir .. "/" .. d, {parents = true})) end
+    for _, d in ipairs {"from/folder", "to/file/full", "to/link"} do
+        ok(t, fs.mkdir(dir .. "/" .. d, {parents = true}))
+    end
     ok(t, fs.write(from .. "/file", "f"))
     ok(t, fs.write(from .. "/folder/x", "x"))
     ok(t, fs.symlink("file", from .. "/link"))
@@ -945,7 +960,7 @@ spec.test("tree_copier: without preserve", function(t)
 end)
 
 spec.test("tree_copier: a file, and a great one in steps", function(t)
-    local dir = t.tmp()
+    local dir = tmp(t)
     ok(t, fs.write(dir .. "/f", ("x"):rep(50 << 20)))
     t.same(copied(t, dir .. "/f", dir .. "/g"), {files = 1, bytes = 50 << 20, skipped = 0, deleted = 0})
     t.same(copied(t, dir .. "/f", dir .. "/g"), {files = 0, bytes = 0, skipped = 1, deleted = 0})
