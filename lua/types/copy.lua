@@ -1,0 +1,25 @@
+---@meta
+
+---@class rshell.CopyOptions
+---@field checksum? boolean a file is unchanged when its content is, not its size and time
+---@field delete? boolean remove what isn't in the source
+---@field preserve? boolean false: no modes and times
+---@field progress? fun(state: rshell.CopyState) called now and then
+---@field resume? boolean keep what was copied of a file when the copy breaks off, and go on with it
+
+---@class rshell.CopyState
+---@field files integer
+---@field bytes integer
+---@field path string what was copied last
+
+---@class rshell.CopyResult
+---@field files integer copied, also links, but not folders
+---@field bytes integer that were sent
+---@field skipped integer unchanged
+
+---Copies a file or a tree between any two machines. Strings are paths of this one. Links stay links.
+---@param src rshell.AnyPath
+---@param dst rshell.AnyPath the final name; with a slash at its end the folder it goes into
+---@param opts? rshell.CopyOptions
+---@return rshell.CopyResult
+function copy(src, dst, opts) end

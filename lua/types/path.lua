@@ -1,0 +1,276 @@
+---@meta
+
+---A place on one machine. Values: nothing changes a path. Besides the operators below, `p // "*.c"` gives what a pattern
+---finds. Methods raise what fails, with `kind`, `host` and `path`; each is one round trip.
+---@class rshell.Path
+---@field name string the last part; "" of /
+---@field stem string the name without its last suffix
+---@field suffix string ".gz" of a.tar.gz, "" where there is none
+---@field suffixes string[] {".tar", ".gz"} of a.tar.gz
+---@field parent rshell.Path the folder it is in; / of /
+---@field dirname rshell.Path the same
+---@field parts string[] the first is "/"
+---@field root string "/"
+---@field machine rshell.Machine
+---@field uri string file:///x here, ssh://user@host:port/x there
+---@operator div(string | rshell.Path): rshell.Path
+---@operator concat(string | number | rshell.Path): string
+---@operator idiv(string): rshell.Path[]
+local path = {}
+
+---Where a path is expected: a string that starts at m.cwd, or a path of the same machine.
+---@alias rshell.AnyPath string | rshell.Path
+
+-- Pure
+
+---@param ... rshell.AnyPath an absolute one starts anew
+---@return rshell.Path
+function path:join(...) end
+
+---@param n? integer folders up, 1; it stops at the root
+---@return rshell.Path
+function path:up(n) end
+
+---@param name string
+---@return rshell.Path
+function path:with_name(name) end
+
+---@param suffix string ".txt" in place of the last one, "" for none
+---@return rshell.Path
+function path:with_suffix(suffix) end
+
+---What leads here from a folder above; "." for the same.
+---@param base rshell.AnyPath
+---@return string
+function path:relative_to(base) end
+
+---@return true
+function path:is_absolute() end
+
+---@param pattern string for the name; with slashes for the last parts; absolute for the whole
+---@return boolean
+function path:match(pattern) end
+
+-- Ask
+
+---False for a link that leads nowhere.
+---@return boolean
+function path:exists() end
+
+---@return boolean
+function path:is_file() end
+
+---@return boolean
+function path:is_dir() end
+
+---True also when the link leads nowhere.
+---@return boolean
+function path:is_symlink() end
+
+---@return boolean
+function path:is_socket() end
+
+---What is known of what it leads to. A path of a listing with `stat` has the link's own here, as a table that can be called
+---for the method: `x.stat.size`, `x:stat().size`.
+---@return rshell.FsStat
+function path:stat() end
+
+---@return rshell.FsStat stat of the link itself
+function path:lstat() end
+
+---@return integer bytes
+function path:size() end
+
+---@param how? string letters of r, w and x; f (the default): is it there
+---@return boolean
+function path:access(how) end
+
+---@return string target as it is written
+function path:readlink() end
+
+---@return rshell.Path path without links and dots
+function path:resolve() end
+
+---@return string
+function path:owner() end
+
+---@return string
+function path:group() end
+
+---@return integer bits the lower twelve
+function path:mode() end
+
+---@return number seconds
+function path:mtime() end
+
+---@param algo? "md5" | "sha1" | "sha256" | "sha512" | "xxh64" sha256
+---@return string digits
+function path:checksum(algo) end
+
+-- List
+
+---@class rshell.PathListOptions
+---@field stat? boolean each path has `.stat`
+
+---@param opts? rshell.PathListOptions
+---@return rshell.Path[] paths sorted by byte
+function path:list(opts) end
+
+---@param pattern string `*`, `?`, `[a-z]`, `[!x]`, `**`; a leading dot must be written
+---@param opts? rshell.PathListOptions
+---@return rshell.Path[] paths sorted by byte
+function path:glob(pattern, opts) end
+
+---@return fun(): rshell.Path?
+function path:iterdir() end
+
+---@class rshell.PathWalkOptions
+---@field filter? string | fun(p: rshell.Path): boolean what is given
+---@field dirs? boolean | string | fun(p: rshell.Path): boolean false: no folders are given; else which are entered
+---@field depth? integer 1: the children
+---@field stat? boolean each path has `.stat`
+
+---Parents before children, a folder's entries sorted by byte. Links are not entered. Folders that can't be listed are raised
+---at the end.
+---@param opts? rshell.PathWalkOptions
+---@return fun(): rshell.Path?
+function path:walk(opts) end
+
+-- Read and write
+
+---@param n? integer at most so many bytes
+---@return string
+function path:read(n) end
+
+---@param format? "l" | "L" without (the default) or with the line's end
+---@return fun(): string?
+function path:lines(format) end
+
+---@class rshell.PathWriteOptions
+---@field mode? rshell.FsMode exactly this
+---@field atomic? boolean false: write over the old file
+
+---@param data string | number
+---@param opts? rshell.PathWriteOptions
+---@return rshell.Path self
+function path:write(data, opts) end
+
+---@class rshell.PathMakeOptions
+---@field mode? rshell.FsMode exactly this
+
+---@param data string | number
+---@param opts? rshell.PathMakeOptions
+---@return rshell.Path self
+function path:append(data, opts) end
+
+---@param mode? string as in io.open, "r"; x or wx: it must not be there
+---@param opts? rshell.PathMakeOptions
+---@return rshell.OpenFile
+function path:open(mode, opts) end
+
+---@class rshell.PathTouchOptions: rshell.PathMakeOptions
+---@field mtime? number now
+
+---@param opts? rshell.PathTouchOptions
+---@return rshell.Path self
+function path:touch(opts) end
+
+---@param size? integer 0
+---@return rshell.Path self
+function path:truncate(size) end
+
+-- Change
+
+---@class rshell.PathMkdirOptions: rshell.PathMakeOptions
+---@field parents? boolean make what is missing on the way
+---@field exist_ok? boolean a folder that is there is fine
+
+---@param opts? rshell.PathMkdirOptions
+---@return rshell.Path self
+function path:mkdir(opts) end
+
+---@class rshell.PathDeleteOptions
+---@field recursive? boolean folders too, with all that is in them
+---@field missing_ok? boolean
+
+---@param opts? rshell.PathDeleteOptions
+---@return rshell.Path self
+function path:delete(opts) end
+
+---@return rshell.Path self
+function path:unlink() end
+
+---@return rshell.Path self
+function path:rmdir() end
+
+---@class rshell.PathCopyOptions
+---@field override? boolean replace files, merge folders; else what is there raises `exists`
+
+---A file or a tree, also to another machine.
+---@param dst rshell.AnyPath the final name; with a slash at its end the folder it goes into
+---@param opts? rshell.PathCopyOptions
+---@return rshell.Path path the new one
+function path:copy(dst, opts) end
+
+---@param dst rshell.AnyPath the final name; with a slash at its end the folder it goes into
+---@return rshell.Path path the new one
+function path:move(dst) end
+
+---@param name string in the same folder
+---@return rshell.Path path the new one
+function path:rename(name) end
+
+---@class rshell.PathRecursive
+---@field recursive? boolean
+
+---@param mode rshell.FsMode
+---@param opts? rshell.PathRecursive
+---@return rshell.Path self
+function path:chmod(mode, opts) end
+
+---@param user? string | integer nil leaves it
+---@param group? string | integer
+---@param opts? rshell.PathRecursive
+---@return rshell.Path self
+function path:chown(user, group, opts) end
+
+---Makes this path a link.
+---@param target string | rshell.Path kept as it is written
+---@return rshell.Path self
+function path:symlink(target) end
+
+---Makes this path another name of a file.
+---@param target rshell.AnyPath
+---@return rshell.Path self
+function path:link(target) end
+
+---An open file of any machine; closes with `<close>`. Every failure raises.
+---@class rshell.OpenFile
+local file = {}
+
+---@param what? integer | "l" | "L" | "a" so many bytes, a line without or with its end, the rest; "l"
+---@return string? data nil at the end
+function file:read(what) end
+
+---@param what? integer | "l" | "L" | "a"
+---@return fun(): string?
+function file:lines(what) end
+
+---@param ... string | number
+---@return rshell.OpenFile self
+function file:write(...) end
+
+---@param whence? "set" | "cur" | "end" cur
+---@param offset? integer 0
+---@return integer place from the start
+function file:seek(whence, offset) end
+
+---@param size? integer 0
+---@return rshell.OpenFile self
+function file:truncate(size) end
+
+---Returns when what was written is on the disk.
+---@return rshell.OpenFile self
+function file:sync() end
+
+function file:close() end
