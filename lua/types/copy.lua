@@ -17,9 +17,31 @@
 ---@field bytes integer that were sent
 ---@field skipped integer unchanged
 
+---Copies of files and trees; `copy` is the first of these.
+---@class rshell.copy
+local copying = {}
+
 ---Copies a file or a tree between any two machines. Strings are paths of this one. Links stay links.
 ---@param src rshell.AnyPath
 ---@param dst rshell.AnyPath the final name; with a slash at its end the folder it goes into
 ---@param opts? rshell.CopyOptions
 ---@return rshell.CopyResult
-function copy(src, dst, opts) end
+function copying.copy(src, dst, opts) end
+
+---m:upload(src, dst, opts): the same with dst on that machine.
+---@param view rshell.View
+---@param src rshell.AnyPath
+---@param dst rshell.AnyPath
+---@param opts? rshell.CopyOptions
+---@return rshell.CopyResult
+function copying.upload(view, src, dst, opts) end
+
+---m:download(src, dst, opts): the same with src on that machine.
+---@param view rshell.View
+---@param src rshell.AnyPath
+---@param dst rshell.AnyPath
+---@param opts? rshell.CopyOptions
+---@return rshell.CopyResult
+function copying.download(view, src, dst, opts) end
+
+return copying
