@@ -347,14 +347,19 @@ static void report(sched *s)
     lua_settop(L, list - 1);
 }
 
-/* One loop turn: resumes the tasks that are ready now, then lets events in. False when nothing can ever happen again. */
-static bool turn(sched *s)
+/* One loop turn is two halves. The first resumes the tasks that are ready now. */
+static void run_ready(sched *s)
 {
     uint64_t now = s->stamp++;
     while (s->ready && s->ready->stamp <= now)
         run_task(s, take_ready(s));
     if (s->unreported)
         report(s);
+}
+
+/* The second lets events in. False when nothing can ever happen again. */
+static bool let_events_in(sched *s)
+{
     bool alive = rs_loop_poll(s->loop, !s->ready && !s->unreported);
     return alive || s->ready || s->unreported;
 }
@@ -412,9 +417,10 @@ static void wait_in_place(sched *s, rs_task *t)
     t->in_place = true;
     s->in_place[s->depth++] = t;
     s->current = NULL;
-    bool alive = true;
-    while (alive && must_go_on(t))
-        alive = turn(s);
+    for (bool alive = true; alive && must_go_on(t);) {
+        run_ready(s);
+        alive = !must_go_on(t) || let_events_in(s);
+    }
     s->depth--;
     s->current = outer;
     t->in_place = false;
@@ -1136,7 +1142,8 @@ int rs_task_main(lua_State *L, int nargs)
     rs_task *t = task_new(L, s, nargs);
     s->main = t;
     while (t->state != DONE) {
-        if (!turn(s) && t->state == PARKED) {
+        run_ready(s);
+        if (t->state != DONE && !let_events_in(s) && t->state == PARKED) {
             t->failure = never_ends;
             make_ready(t);
         }
@@ -1181,13 +1188,18 @@ static bool cancel_all(lua_State *L, const char *why)
 
 void rs_task_shutdown(lua_State *L, double seconds)
 {
+    static const char why[] = "the program has ended";
     sched *s = sched_of(L);
     rs_timer stop = {0};
     uint64_t end = rs_loop_now() + (uint64_t)(seconds * 1e9);
-    while (cancel_all(L, "the program has ended") && rs_loop_now() < end) {
+    while (cancel_all(L, why)) {
+        run_ready(s);
+        uint64_t now = rs_loop_now();
+        if (now >= end || !cancel_all(L, why))
+            break;
         /* Keeps a turn from sleeping past the end. */
-        (void)rs_timer_start(s->loop, &stop, (double)(end - rs_loop_now()) / 1e9, wake_up);
-        turn(s);
+        (void)rs_timer_start(s->loop, &stop, (double)(end - now) / 1e9, wake_up);
+        let_events_in(s);
     }
     rs_timer_stop(s->loop, &stop);
     lua_gc(L, LUA_GCCOLLECT);
