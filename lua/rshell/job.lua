@@ -17,6 +17,7 @@ local M = {}
 
 local BLOCK = 65536
 local GRACE = 1 -- seconds that bytes have to arrive after their program was ended
+local GIVE_UP = 3 -- seconds that a program has to be gone; one of another account may stay
 
 ---@class rshell.Job
 ---@field segments table[]
@@ -161,6 +162,17 @@ function Job:exits()
     return all
 end
 
+--- Numbers of the processes that run, or could not be ended.
+function Job:running()
+    local pids = {}
+    for i, handle in ipairs(self.handles) do
+        for k, exit in ipairs(self.exited[i] or handle:exits()) do
+            if not exit then pids[#pids + 1] = handle.pids[k] end
+        end
+    end
+    return pids
+end
+
 function Job:ended()
     for i, handle in ipairs(self.handles) do
         if not self.exited[i] and not handle:ended() then return false end
@@ -230,13 +242,12 @@ local function close_pumps(job)
     for _, t in ipairs(job.pumps) do t:close() end
 end
 
---- TERM to all, KILL after half a second, and waits for it.
+--- TERM to all, KILL after half a second, and waits for it. What can't be ended is left alone.
 function Job:stop()
-    local stopping = {}
-    for i, handle in ipairs(self.handles) do
-        stopping[i] = task.spawn(function() self.exited[i] = handle:stop() end)
+    if self.handles[2] then
+        for _, handle in ipairs(self.handles) do handle:stop(0) end
     end
-    for _, t in ipairs(stopping) do t:await() end
+    for i, handle in ipairs(self.handles) do self.exited[i] = handle:stop(GIVE_UP) or handle:exits() end
 end
 
 local function end_now(job)

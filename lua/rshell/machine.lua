@@ -171,11 +171,29 @@ function members:close()
     if v.conn.close and v.conn.root == v then v.conn:close() end
 end
 
+-- ---- methods that are named as programs: `m.sudo["-x"]` meant m.cmd.sudo ----
+
+local method_mt, make_method, method_state = object.class "method"
+
+function method_mt.__call(self, ...) return members[method_state(self).name](...) end
+function method_mt.__tostring(self) return ("method '%s' of machines"):format(method_state(self).name) end
+
+function method_mt.__index(self)
+    local name = method_state(self).name
+    err.raise {
+        kind = "usage", message = ("m.%s is a method of machines, and was used as a command"):format(name),
+        hint = ("the command is m.cmd.%s"):format(name),
+    }
+end
+
+local program_methods = {}
+for _, name in ipairs {"sh", "sudo", "su", "doas", "ssh"} do program_methods[name] = make_method {name = name} end
+
 -- ---- the object ----
 
 function mt.__index(self, key)
     local v = state(self)
-    local member = members[key]
+    local member = program_methods[key] or members[key]
     if member then return member end
     local field = fields[key]
     if field then return (field(v)) end

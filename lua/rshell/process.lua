@@ -68,8 +68,9 @@ function members:wait(seconds)
     local p = state(self)
     options.seconds("wait", seconds)
     if not wait(p, seconds) then status.still_runs(p.plan, seconds, "p:kill() or p:close() ends it") end
-    status.check_reason(p.plan, {reason = p.job.reason})
+    status.check_reason(p.plan, {reason = p.job.reason, running = p.job:running()})
     local exit = exit_of(p)
+    if not exit then err.raise {kind = "denied", message = "the process can't be ended: " .. tostring(self)} end
     return exit.code, exit.signal
 end
 

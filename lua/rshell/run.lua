@@ -37,7 +37,10 @@ local function run_job(plan, segments, show)
     local errors = j:collect(j.stderr, max, show and show.err)
     j:limit(status.limit(plan), plan.opts.line_timeout)
     j:wait()
-    return {exits = j:exits(), stdout = table.concat(out), stderr = table.concat(errors), reason = j.reason}
+    return {
+        exits = j:exits(), stdout = table.concat(out), stderr = table.concat(errors), reason = j.reason,
+        running = j:running(),
+    }
 end
 
 local function result_of(plan, segments, show)

@@ -12,10 +12,10 @@ M.MAX_OUTPUT = 64 * 1024 * 1024
 ---@field signal string? what ended it
 
 --- The status as a number: what a signal ended has 128 and its number, as in sh.
----@param exit rshell.Exit
----@return integer
+---@param exit rshell.Exit|false
+---@return integer|false
 function M.code(exit)
-    return exit.code or 128 + proc.signal(exit.signal)
+    return exit and (exit.code or 128 + proc.signal(exit.signal))
 end
 
 ---@param exits rshell.Exit[]
@@ -136,11 +136,16 @@ local REASONS = {
     end,
 }
 
---- Raises when the run was ended by us. r: reason, stdout, stderr.
+--- Raises when the run was ended by us. r: reason, stdout, stderr, running (numbers of processes that could not be ended).
 ---@param plan table
 ---@param r table
 function M.check_reason(plan, r)
-    if r.reason then M.fail(plan, r, REASONS[r.reason](plan)) end
+    if not r.reason then return end
+    local fields = REASONS[r.reason](plan)
+    if r.running and r.running[1] then
+        fields.message = ("%s; still running: pid %s"):format(fields.message, table.concat(r.running, ", "))
+    end
+    M.fail(plan, r, fields)
 end
 
 --- Raises when the run was ended by us or its status is bad. r: exits, reason, stdout, stderr.

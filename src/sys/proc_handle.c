@@ -1,5 +1,6 @@
 /* What proc.spawn returns: a group of processes under way, with its streams. */
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ typedef struct run {
 
 typedef struct handle {
     run *run;
-    int master; /* a pty's, for its size; -1 */
+    int master; /* our own fd of a pty, for its size; -1 */
 } handle;
 
 static run *dropped;
@@ -123,7 +124,7 @@ void rs_proc_push_exits(lua_State *L, const rs_pgroup *g)
 
 /* ---- starting ---- */
 
-static int push_end(lua_State *L, int handle_at, int fd, int slot)
+static int push_end(lua_State *L, int handle_at, int fd, int slot, bool pty)
 {
     if (fd < 0)
         return 0;
@@ -134,19 +135,21 @@ static int push_end(lua_State *L, int handle_at, int fd, int slot)
     rs_lstream_push(L, s);
     if (slot != UV_IN)
         rs_lstream_drain(L, -1);
+    else if (pty)
+        rs_lstream_is_terminal(L, -1);
     lua_setiuservalue(L, handle_at, slot);
     return 0;
 }
 
-static int push_ends(lua_State *L, int handle_at, const rs_proc_ends *ends)
+static int push_ends(lua_State *L, int handle_at, const rs_proc_ends *ends, bool pty)
 {
-    int err = push_end(L, handle_at, ends->in, UV_IN);
+    int err = push_end(L, handle_at, ends->in, UV_IN, pty);
     if (!err)
-        err = push_end(L, handle_at, ends->out, UV_OUT);
+        err = push_end(L, handle_at, ends->out, UV_OUT, pty);
     else if (ends->out >= 0)
         close(ends->out);
     if (!err)
-        err = push_end(L, handle_at, ends->err, UV_ERR);
+        err = push_end(L, handle_at, ends->err, UV_ERR, pty);
     else if (ends->err >= 0)
         close(ends->err);
     return err;
@@ -187,10 +190,11 @@ int rs_proc_spawn(lua_State *L)
     if (!h->run)
         return luaL_error(L, "not enough memory");
     int err = rs_proc_spec_start(L, 1, h->run->group, &ends, &f);
-    if (!err && flag(L, "pty"))
-        h->master = ends.out;
+    bool pty = flag(L, "pty");
+    if (!err && pty)
+        h->master = fcntl(ends.out, F_DUPFD_CLOEXEC, 3);
     if (!err)
-        err = push_ends(L, 2, &ends);
+        err = push_ends(L, 2, &ends, pty);
     if (!err && flag(L, "foreground"))
         h->run->tty = rs_tty_lend(rs_task_loop(L), rs_pgroup_id(h->run->group));
     if (err) {
@@ -278,13 +282,14 @@ static int l_kill(lua_State *L)
     return 1;
 }
 
-/* handle:stop(): TERM, then KILL; gives the exits once all have ended. */
+/* handle:stop([seconds]): TERM, then KILL; gives the exits once all have ended, or nil, text, "ETIMEOUT". */
 static int l_stop(lua_State *L)
 {
     handle *h = check_handle(L);
-    rs_pgroup_end(h->run->group);
+    double seconds = luaL_optnumber(L, 2, -1);
     rs_task_check(L);
-    return wait_for_end(L, h->run, -1);
+    rs_pgroup_end(h->run->group);
+    return wait_for_end(L, h->run, seconds);
 }
 
 /* handle:release(): lets go of the processes: what still runs goes on, until the program ends. */
@@ -295,6 +300,9 @@ static int l_release(lua_State *L)
     h->run = NULL;
     if (r)
         drop(r);
+    if (h->master >= 0)
+        close(h->master);
+    h->master = -1;
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,9 @@
 #include "loop/timer.h"
 #include "sys/proc_lua.h"
 #include "sys/proc_spec.h"
+#include "sys/stream.h"
+
+static const double GIVE_UP = 3.0;
 
 struct runner;
 
@@ -28,9 +32,11 @@ typedef struct collector {
 
 /* A run in progress. Its waiter may be cancelled: then it ends the processes and frees itself when they have ended.
  *
- *   running --(all ended, outputs at their end)--> over
- *      |                                             ^
+ *   running --(all ended, outputs at their end)----> over
+ *      |                                               ^
  *      +--(time is over, too much output, cancel)--> ending
+ *
+ * What can't be ended (it runs under another account, or hangs in the kernel) is left alone after GIVE_UP seconds.
  */
 typedef struct runner {
     rs_loop *loop;
@@ -40,7 +46,8 @@ typedef struct runner {
     rs_wait in_wait;
     char *input;
     size_t input_len, input_sent;
-    double idle; /* seconds without output that end it, or negative */
+    double idle;       /* seconds without output that end it, or negative */
+    size_t max_output; /* that is kept of each output */
     rs_timer limit_timer, idle_timer;
     const char *reason; /* why it was ended: timeout, line_timeout, limit */
     rs_wait *waiter;    /* NULL: cancelled */
@@ -112,6 +119,13 @@ static void check_over(runner *r)
     finish(r);
 }
 
+static void give_up(rs_timer *t)
+{
+    runner *r = (runner *)((char *)t - offsetof(runner, limit_timer));
+    if (!r->over)
+        finish(r);
+}
+
 static void end(runner *r, const char *reason)
 {
     if (r->ending || r->over)
@@ -123,6 +137,7 @@ static void end(runner *r, const char *reason)
     rs_wait_abandon(&r->in_wait);
     close_stream(&r->in);
     rs_pgroup_end(r->group);
+    (void)rs_timer_start(r->loop, &r->limit_timer, GIVE_UP, give_up);
 }
 
 static void limit_fired(rs_timer *t)
@@ -264,8 +279,21 @@ static int ticket_gc(lua_State *L)
 static void push_output(lua_State *L, collector *c, const char *key)
 {
     const rs_buf *b = c->s && !c->full ? rs_stream_input(c->s) : &c->got;
-    lua_pushlstring(L, rs_buf_data(b), rs_buf_len(b));
+    size_t n = rs_buf_len(b);
+    lua_pushlstring(L, rs_buf_data(b), n < c->run->max_output ? n : c->run->max_output);
     lua_setfield(L, -2, key);
+}
+
+/* The numbers of those that could not be ended. */
+static void push_running(lua_State *L, const rs_pgroup *g)
+{
+    lua_newtable(L);
+    for (int i = 0; i < rs_pgroup_count(g); i++) {
+        if (rs_pgroup_exit(g, i).ended)
+            continue;
+        lua_pushinteger(L, rs_pgroup_pid(g, i));
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    }
 }
 
 static int over(lua_State *L, int status, lua_KContext ctx)
@@ -276,6 +304,10 @@ static int over(lua_State *L, int status, lua_KContext ctx)
     lua_createtable(L, 0, 5);
     rs_proc_push_exits(L, r->group);
     lua_setfield(L, -2, "exits");
+    if (!rs_pgroup_all_ended(r->group)) {
+        push_running(L, r->group);
+        lua_setfield(L, -2, "running");
+    }
     push_output(L, &r->out, "stdout");
     push_output(L, &r->err, "stderr");
     lua_pushstring(L, r->reason);
@@ -298,7 +330,7 @@ static size_t max_output(lua_State *L, int i)
     lua_getfield(L, i, "max_output");
     lua_Number n = luaL_optnumber(L, -1, 64.0 * 1024 * 1024);
     lua_pop(L, 1);
-    return n < 1 ? 1 : n > 9e15 ? 0 : (size_t)n;
+    return n > 9e15 ? SIZE_MAX / 2 : n > 0 ? (size_t)n : 0;
 }
 
 static ticket *ticket_new(lua_State *L)
@@ -345,7 +377,7 @@ static runner *runner_new(lua_State *L, size_t input_len)
     rs_buf_init(&r->err.got, 0);
     r->out.wait.done = r->err.wait.done = r->in_wait.done = true; /* none of them is waited for yet */
     r->group = rs_pgroup_new(r->loop, rs_proc_spec_check(L, 1), all_ended, r);
-    r->input = malloc(input_len + 1);
+    r->input = malloc(input_len + sizeof RS_END_OF_INPUT);
     if (r->group && r->input)
         return r;
     rs_pgroup_release(r->group);
@@ -354,14 +386,27 @@ static runner *runner_new(lua_State *L, size_t input_len)
     return NULL;
 }
 
-static void begin(runner *r, size_t max, double limit)
+/* A terminal isn't closed: its end of file is typed. */
+static void set_input(lua_State *L, runner *r, const char *input, size_t len)
+{
+    memcpy(r->input, input, len);
+    r->input_len = len;
+    lua_getfield(L, 1, "pty");
+    if (lua_toboolean(L, -1)) {
+        memcpy(r->input + len, RS_END_OF_INPUT, sizeof RS_END_OF_INPUT);
+        r->input_len += sizeof RS_END_OF_INPUT - 1;
+    }
+    lua_pop(L, 1);
+}
+
+static void begin(runner *r, double limit)
 {
     if (r->in)
         feed(r);
     for (collector *c = &r->out; c; c = c == &r->out ? &r->err : NULL) {
         if (!c->s)
             continue;
-        rs_stream_input(c->s)->max = max;
+        rs_stream_input(c->s)->max = r->max_output + 1; /* one more shows that there is more */
         collect(c);
     }
     if (limit >= 0 && !r->ending)
@@ -369,8 +414,17 @@ static void begin(runner *r, size_t max, double limit)
     restart_idle(r);
 }
 
-/* run(spec): the spec of spawn, with input, max_output, timeout, line_timeout. Gives {exits=, stdout=, stderr=, reason=}, or
- * nil, text, NAME, where. */
+/* It could not start, or not all of it: what has started is ended, and r frees itself when that is done. */
+static void give_away(runner *r)
+{
+    unattended++;
+    r->ending = true;
+    rs_pgroup_signal(r->group, SIGKILL);
+    check_over(r);
+}
+
+/* run(spec): the spec of spawn, with input, max_output, timeout, line_timeout. Gives {exits=, stdout=, stderr=, reason=,
+ * running=}, or nil, text, NAME, where. */
 int rs_proc_run(lua_State *L)
 {
     rs_proc_ends ends;
@@ -379,7 +433,6 @@ int rs_proc_run(lua_State *L)
     lua_settop(L, 1);
     rs_task_check(L);
     rs_proc_spec_check(L, 1);
-    size_t max = max_output(L, 1);
     double limit = seconds_field(L, 1, "timeout"), idle = seconds_field(L, 1, "line_timeout");
     lua_getfield(L, 1, "input");
     const char *input = luaL_optlstring(L, -1, "", &len);
@@ -387,18 +440,19 @@ int rs_proc_run(lua_State *L)
     runner *r = t->run = runner_new(L, len);
     if (!r)
         return luaL_error(L, "not enough memory");
-    memcpy(r->input, input, len);
-    r->input_len = len;
+    r->max_output = max_output(L, 1);
+    set_input(L, r, input, len);
     r->idle = idle;
     int err = rs_proc_spec_start(L, 1, r->group, &ends, &f);
     if (!err)
         err = open_ends(r, &ends);
     if (err) {
         f.err = err;
-        rs_pgroup_signal(r->group, SIGKILL);
+        t->run = NULL;
+        give_away(r);
         return rs_proc_failure_push(L, &f);
     }
-    begin(r, max, limit);
+    begin(r, limit);
     r->waiter = &t->wait;
     check_over(r);
     return rs_task_wait(L, &t->wait, (lua_KContext)t, over);

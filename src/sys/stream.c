@@ -17,6 +17,7 @@ typedef struct lstream {
     rs_stream *s;                   /* NULL once closed */
     write_request *writers, **last; /* the first is writing, the others wait for it */
     bool drain;                     /* once dropped */
+    bool terminal;                  /* closing it types the end of file */
 } lstream;
 
 static lstream *check_stream(lua_State *L, int i)
@@ -179,7 +180,7 @@ static int l_read(lua_State *L)
     read_request *r = lua_newuserdatauv(L, sizeof *r, 0);
     *r = (read_request){.ls = ls};
     parse_format(L, 2, r);
-    if (seconds >= 0)
+    if (seconds >= 0 && seconds < 1e9)
         r->end = rs_loop_now() + (uint64_t)(seconds * 1e9);
     rs_task_check(L);
     check_reader(L, ls->s); /* before it takes what another one waits for */
@@ -418,6 +419,8 @@ static int l_close(lua_State *L)
     lstream *ls = check_stream(L, 1);
     rs_stream *s = ls->s;
     ls->s = NULL;
+    if (s && ls->terminal)
+        (void)rs_stream_write(s, RS_END_OF_INPUT, sizeof RS_END_OF_INPUT - 1);
     rs_stream_free(s);
     for (write_request *q = ls->writers; q; q = q->next)
         rs_wait_done(&q->wait, RS_ECLOSED);
@@ -495,6 +498,11 @@ void rs_lstream_fini(void)
 void rs_lstream_drain(lua_State *L, int i)
 {
     check_stream(L, i)->drain = true;
+}
+
+void rs_lstream_is_terminal(lua_State *L, int i)
+{
+    check_stream(L, i)->terminal = true;
 }
 
 static int l_gc(lua_State *L)

@@ -6,11 +6,17 @@
 
 #include "loop/stream.h"
 
+/* Typed on a terminal: the first ends a line that is under way, the second says that nothing more will come. */
+#define RS_END_OF_INPUT "\4\4"
+
 /* Pushes a new stream object that owns s; raises without memory, and frees s then. */
 void rs_lstream_push(lua_State *L, rs_stream *s);
 
 /* When the object is dropped without being closed its bytes are read and thrown away, so that who writes them goes on. */
 void rs_lstream_drain(lua_State *L, int i);
+
+/* What the object at index i writes goes to a terminal: closing it types the end of file there. */
+void rs_lstream_is_terminal(lua_State *L, int i);
 
 /* Pushes an object that owns the fd; raises when that fails, and closes the fd then. shared as in rs_stream_open_fd. */
 void rs_lstream_push_fd(lua_State *L, int fd, bool shared);
