@@ -25,6 +25,7 @@ local lazy = {
     quote = from("rshell.text", "quote"),
     split = from("rshell.text", "split"),
     nodeset = function() return require "rshell.nodeset" end,
+    cluster = from("rshell.cluster", "new"),
 }
 
 local MODIFIERS = {"FG", "BG", "TEE", "TF", "RETCODE", "NOHUP"}
@@ -32,7 +33,7 @@ for _, name in ipairs(MODIFIERS) do lazy[name] = from("rshell.modifiers", name) 
 
 -- What later parts bring: a function that says so.
 local LATER = {
-    "ssh", "SshMachine", "cluster", "inventory", "DeployedServer", "MultiServerDeployment", "classic_connect", "async",
+    "ssh", "SshMachine", "inventory", "DeployedServer", "MultiServerDeployment", "classic_connect", "async",
     "restrict", "endpoints", "playbook", "serve", "join",
 }
 for _, name in ipairs(LATER) do

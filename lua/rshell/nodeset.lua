@@ -81,11 +81,18 @@ function M.count(p, opts)
     return read("count", p, opts).n
 end
 
---- Names that are taken as they are, folded; not node sets, so whatever is in them is part of the name.
+--- An object of names that are taken as they are: whatever is in them is part of the name.
+---@param names string[]
+---@return rshell.Nodeset
+function M.of_names(names)
+    return make(set.new(names))
+end
+
+--- Such names, folded.
 ---@param names string[]
 ---@return string
 function M.fold_names(names)
-    return fold.fold(set.names(set.new(names)))
+    return text_of(set.new(names))
 end
 
 local function slice(list, first, last)

@@ -12,7 +12,7 @@ local M = {}
 local mt, make, state, test = object.class "results"
 M.test = test
 
----@class rshell.Result
+---@class rshell.HostResult
 ---@field host string
 ---@field status string ok failed unreachable timeout cancelled skipped
 ---@field value any what the function returned; stdout of a command

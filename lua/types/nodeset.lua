@@ -56,7 +56,12 @@ function nodeset.expand(p, options) end
 ---@return string
 function nodeset.fold(p, options) end
 
----Names as they are, folded: whatever is in them is part of the name.
+---An object of names as they are: whatever is in them is part of the name.
+---@param names string[]
+---@return rshell.Nodeset
+function nodeset.of_names(names) end
+
+---Names as they are, folded.
 ---@param names string[]
 ---@return string
 function nodeset.fold_names(names) end
