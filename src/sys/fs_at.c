@@ -40,6 +40,7 @@ static int step(int dir, const char **path)
 int rs_fs_at_from(rs_fs_at *at, int from, const char *path)
 {
     int dir = from;
+    *at = (rs_fs_at){AT_FDCWD, path};
     while (strlen(path) >= PATH_MAX) {
         int next = step(dir, &path);
         if (dir != from)
@@ -70,20 +71,25 @@ void rs_fs_at_close(rs_fs_at *at)
     at->dir = AT_FDCWD;
 }
 
+static int open_at(int dir, const char *name, int flags, unsigned mode)
+{
+    int fd = openat(dir, name, flags | O_CLOEXEC, mode);
+    if (fd < 0)
+        return -errno;
+    return fd;
+}
+
 int rs_fs_open(int from, const char *path, int flags, unsigned mode)
 {
     rs_fs_at at;
-    if (strlen(path) < PATH_MAX) {
-        int fd = openat(from, path, flags | O_CLOEXEC, mode);
-        return fd < 0 ? -errno : fd;
-    }
-    int err = rs_fs_at_from(&at, from, path);
-    if (err)
-        return err;
-    int fd = openat(at.dir, at.name, flags | O_CLOEXEC, mode);
-    err = -errno;
+    if (strlen(path) < PATH_MAX)
+        return open_at(from, path, flags, mode);
+    int got = rs_fs_at_from(&at, from, path);
+    if (got)
+        return got;
+    got = open_at(at.dir, at.name, flags, mode);
     rs_fs_at_close(&at);
-    return fd < 0 ? err : fd;
+    return got;
 }
 
 static bool names_nothing(const char *name, size_t n)
@@ -95,6 +101,7 @@ static bool names_nothing(const char *name, size_t n)
 static int split(rs_fs_place *p, int from, const char *path)
 {
     size_t end = strlen(path);
+    *p = (rs_fs_place){-1, NULL};
     if (end == 0)
         return -ENOENT;
     while (end > 0 && path[end - 1] == '/')
@@ -137,30 +144,33 @@ static bool trap(const rs_fs_place *p, const struct stat *link)
            link->st_uid != dir.st_uid;
 }
 
+/* 1 when the place was a link and is now what that says. */
+static int follow_one(rs_fs_place *p)
+{
+    struct stat st;
+    int err = 0;
+    if (fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISLNK(st.st_mode))
+        return 0;
+    if (trap(p, &st))
+        return -EACCES;
+    char *target = rs_fs_readlink(p->dir, p->name, &err);
+    if (!target)
+        return err;
+    rs_fs_place link = *p;
+    err = split(p, link.dir, target);
+    free(target);
+    rs_fs_place_close(&link);
+    return err ? err : 1;
+}
+
 int rs_fs_place_follow(rs_fs_place *p)
 {
-    for (int links = 0;; links++) {
-        struct stat st;
-        if (fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW))
-            return errno == ENOENT ? 0 : -errno;
-        if (!S_ISLNK(st.st_mode))
-            return 0;
-        if (links == LINKS_MAX)
-            return -ELOOP;
-        if (trap(p, &st))
-            return -EACCES;
-        int err;
-        char *target = rs_fs_readlink(p->dir, p->name, &err);
-        if (!target)
-            return err;
-        rs_fs_place next;
-        err = split(&next, p->dir, target);
-        free(target);
-        if (err)
-            return err;
-        rs_fs_place_close(p);
-        *p = next;
-    }
+    int got = 1;
+    for (int links = 0; got > 0 && links <= LINKS_MAX; links++)
+        got = follow_one(p);
+    return got > 0 ? -ELOOP : got;
 }
 
 size_t rs_fs_path_len(const char *path)

@@ -48,7 +48,7 @@ static ssize_t copy_by_hand(rs_fs_content *c, size_t n)
 
 static ssize_t copy_in_kernel(rs_fs_content *c, size_t n)
 {
-    off_t from = c->at, to = c->at;
+    off_t from = c->at, to = from;
     ssize_t got = copy_file_range(c->in, &from, c->out, &to, n, 0);
     if (got > 0)
         return got;

@@ -388,14 +388,13 @@ static bool is_inside(int dir, const struct stat *st)
 {
     struct stat is, above;
     int fd = openat(dir, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    bool inside = false;
     if (fd < 0 || fstat(fd, &is)) {
         if (fd >= 0)
             close(fd);
         return false;
     }
     for (;;) {
-        inside = is.st_dev == st->st_dev && is.st_ino == st->st_ino;
+        bool inside = is.st_dev == st->st_dev && is.st_ino == st->st_ino;
         int up = inside ? -1 : openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
         close(fd);
         if (up < 0)
@@ -458,7 +457,7 @@ static int copier_open(rs_fs_copier *c, const char *from, const char *to, rs_fs_
 int rs_fs_copier_new(rs_fs_copier **out, const char *from, const char *to, const rs_fs_copy_opts *opts,
                      rs_fs_fail *fail)
 {
-    rs_fs_copier *c = calloc(1, sizeof *c);
+    rs_fs_copier *c = *out = calloc(1, sizeof *c);
     if (!c)
         return rs_fs_fail_note(fail, -ENOMEM, NULL);
     c->opts = *opts;
@@ -466,10 +465,10 @@ int rs_fs_copier_new(rs_fs_copier **out, const char *from, const char *to, const
     int err = copier_open(c, from, to, fail);
     if (err) {
         rs_fs_copier_free(c);
+        *out = NULL;
         return err;
     }
     c->to_path[rs_fs_path_len(to)] = 0;
-    *out = c;
     return 0;
 }
 

@@ -261,10 +261,9 @@ int rs_fs_walk_next(rs_fs_walk *w, size_t n, rs_fs_items *out)
 {
     struct timespec start;
     rs_fs_visit v;
-    int got = 1;
     clock_gettime(CLOCK_MONOTONIC, &start);
     for (size_t i = 0; out->n < n && !(i % 64 == 63 && too_long(&start)); i++) {
-        got = rs_fs_tree_next(w->tree, &v);
+        int got = rs_fs_tree_next(w->tree, &v);
         if (got <= 0)
             return got;
         int err = v.what == RS_FS_ENTRY ? walk_visit(w, &v, out) : 0;

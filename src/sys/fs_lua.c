@@ -74,14 +74,14 @@ static rs_fs_call *call_copy(const rs_fs_call *proto)
     return NULL;
 }
 
-int rs_fs_call_run(lua_State *L, const rs_fs_call *proto)
+int rs_fs_call_run(lua_State *L, const rs_fs_call *c)
 {
-    if (!proto->path || (proto->has_other && !proto->other))
+    if (!c->path || (c->has_other && !c->other))
         return rs_error_edge(L, RS_EUSAGE);
-    rs_fs_call *c = call_copy(proto);
-    if (!c)
+    rs_fs_call *copy = call_copy(c);
+    if (!copy)
         return luaL_error(L, "not enough memory");
-    return rs_job_run(L, &call_class, c);
+    return rs_job_run(L, &call_class, copy);
 }
 
 rs_fs_make rs_fs_call_make(const rs_fs_call *c)
@@ -230,12 +230,12 @@ bool rs_fs_handle_is_open(lua_State *L, int arg, const char *class)
 
 rs_fs_shared *rs_fs_handle_get(lua_State *L, int arg, const char *class)
 {
-    rs_fs_shared **u = luaL_checkudata(L, arg, class);
-    if (!*u)
+    rs_fs_shared **u = luaL_checkudata(L, arg, class), *s = *u;
+    if (!s)
         rs_error_raise(L, RS_ECLOSED, NULL);
-    if ((*u)->busy)
+    else if (s->busy)
         rs_error_raise(L, RS_EUSAGE, "another task is using it");
-    return *u;
+    return s;
 }
 
 int rs_fs_handle_close(lua_State *L, int arg, const char *class)

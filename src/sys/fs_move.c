@@ -32,7 +32,7 @@ static int check_move(const char *from, const rs_fs_place *to)
         return S_ISDIR(old.st_mode) ? -EISDIR : -ENOTDIR;
     if (!S_ISDIR(old.st_mode))
         return 0;
-    rs_fs_names names;
+    rs_fs_names names = {0};
     int fd = openat(to->dir, to->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     err = fd < 0 ? -errno : rs_fs_names_read(&names, fd);
     if (fd >= 0)

@@ -8,14 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What getdents64 writes; not every C library declares it. */
-struct record {
-    uint64_t ino;
-    int64_t off;
-    unsigned short reclen;
-    unsigned char type;
-    char name[];
-};
+/* Where things are in a record of getdents64; not every C library declares it. */
+enum { RECORD_LEN = 16, RECORD_TYPE = 18, RECORD_NAME = 19 };
 
 /* The memory moves while it grows: until rs_fs_names_done an item's name is its offset. */
 int rs_fs_names_add(rs_fs_names *names, const char *name, unsigned char type)
@@ -66,12 +60,13 @@ void rs_fs_names_done(rs_fs_names *names)
 
 static int add_records(rs_fs_names *names, const char *mem, size_t n)
 {
-    for (size_t i = 0; i < n;) {
-        const struct record *r = (const void *)(mem + i);
-        i += r->reclen;
-        if (strcmp(r->name, ".") == 0 || strcmp(r->name, "..") == 0)
+    unsigned short len;
+    for (size_t i = 0; i < n; i += len) {
+        const char *name = mem + i + RECORD_NAME;
+        memcpy(&len, mem + i + RECORD_LEN, sizeof len);
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
             continue;
-        int err = rs_fs_names_add(names, r->name, r->type);
+        int err = rs_fs_names_add(names, name, (unsigned char)mem[i + RECORD_TYPE]);
         if (err)
             return err;
     }
@@ -80,7 +75,7 @@ static int add_records(rs_fs_names *names, const char *mem, size_t n)
 
 int rs_fs_names_read(rs_fs_names *names, int fd)
 {
-    _Alignas(struct record) char mem[32 * 1024];
+    char mem[32 * 1024];
     *names = (rs_fs_names){0};
     int err = lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0;
     while (!err) {

@@ -17,7 +17,7 @@ void rs_fs_opts_check(lua_State *L, int arg, const char *const names[]);
 
 /* The value of an option, or what it is without; a value of another type raises. */
 bool rs_fs_opt_flag(lua_State *L, int arg, const char *name, bool without);
-lua_Integer rs_fs_opt_integer(lua_State *L, int arg, const char *name, lua_Integer least, lua_Integer without);
+lua_Integer rs_fs_opt_integer(lua_State *L, int arg, const char *name, lua_Integer min, lua_Integer without);
 /* Left on the stack, so that it lives as long as the call. */
 const char *rs_fs_opt_string(lua_State *L, int arg, const char *name);
 /* A time in seconds; false without. */

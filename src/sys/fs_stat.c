@@ -35,10 +35,11 @@ static int add_id(rs_fs_ids *ids, bool group, unsigned id)
         rs_groups_name(id, name, sizeof name);
     else
         rs_users_name(id, name, sizeof name);
-    char *copy = strdup(name);
-    if (!copy)
+    struct rs_fs_id *item = &ids->items[ids->n];
+    *item = (struct rs_fs_id){group, id, strdup(name)};
+    if (!item->name)
         return -ENOMEM;
-    ids->items[ids->n++] = (struct rs_fs_id){group, id, copy};
+    ids->n++;
     return 0;
 }
 

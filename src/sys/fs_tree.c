@@ -72,7 +72,7 @@ int rs_fs_tree_new_at(rs_fs_tree **out, int dir, const char *name, const char *p
         err = rs_fs_names_add(&names, name, DT_UNKNOWN);
     rs_fs_names_done(&names);
     if (!err) {
-        t->path_len = t->path[rs_fs_path_len(path)] = 0;
+        t->path[rs_fs_path_len(path)] = 0;
         err = add_level(t, &names, 0);
     }
     int fd = err ? -1 : fcntl(dir, F_DUPFD_CLOEXEC, 0);
