@@ -2,7 +2,6 @@ package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
 local spec = require "spec"
 local nodeset = require "rshell.nodeset"
 local err = require "rshell.shared.error"
-local task = require "rshell.task"
 
 local function words(text)
     local out = {}
@@ -326,19 +325,19 @@ spec.test("no more than a million names", function(t)
     end
 end)
 
--- Times are for a build without optimisation on a busy machine; they are a tenth of that else.
+-- Processor time of a build without optimisation; elsewhere it is a third of that.
 spec.test("a hundred thousand names", function(t)
-    local start = task.now()
+    local start = os.clock()
     local names = nodeset.expand "n[1-100000]"
     t.eq(#names, 100000)
-    t.ok(task.now() - start < 1.5, "expand took " .. task.now() - start)
+    t.ok(os.clock() - start < 1.5, "expand took " .. os.clock() - start)
     for i = #names, 2, -1 do
         local j = math.random(i)
         names[i], names[j] = names[j], names[i]
     end
-    start = task.now()
+    start = os.clock()
     t.eq(nodeset.fold(names), "n[1-100000]")
-    t.ok(task.now() - start < 5, "fold took " .. task.now() - start)
+    t.ok(os.clock() - start < 5, "fold took " .. os.clock() - start)
     names = nodeset.expand "r[1-100]n[001-100]x[1-5]"
     t.eq(nodeset.fold(names), "r[1-100]n[001-100]x[1-5]")
 end)
@@ -398,7 +397,7 @@ local PIECES = {"a", "web", "1", "09", "[", "]", "[1-3]", "[08-10/2]", ",", "!",
 spec.test("fuzz", function(t)
     local opts = {groups = {g = "g[1-3]", all = "web[1-20],g[1-3]"}}
     local good = 0
-    for _ = 1, 20000 do
+    for _ = 1, 8000 do
         local parts = {}
         for i = 1, math.random(0, 9) do
             parts[i] = math.random(12) == 1 and string.char(math.random(0, 255)) or pick(PIECES)
@@ -413,7 +412,7 @@ spec.test("fuzz", function(t)
             if e.kind == "parse" then t.ok(e.column >= 1 and e.column <= #text + 1, text) end
         end
     end
-    t.ok(good > 1000, "too few were good: " .. good)
+    t.ok(good > 400, "too few were good: " .. good)
 end)
 
 spec.finish()
