@@ -82,6 +82,9 @@ static void timers_fire(uv_timer_t *uv)
         t->fire(t);
     }
     arm(ts);
+    /* libuv runs timers first and then sleeps for events, also when it is asked for one round only. What has fired may have
+     * made a task ready: that round must not sleep. */
+    uv_stop(rs_loop_uv(ts->loop));
 }
 
 static uint64_t after(double seconds)
