@@ -23,7 +23,7 @@
 #define MAX_DEPTH 100       /* nested waits where Lua can't yield; each takes C stack */
 #define MAX_AT_ONCE 64      /* waits that were done at once, before others get a turn */
 #define SHIELD_SECONDS 5.0  /* how long the closers of a cancelled task may wait */
-#define REARM_COUNT 1000000 /* instructions until an interrupted task that goes on is interrupted again */
+#define PATIENCE 1000000    /* instructions until an aborted task that goes on is interrupted again */
 
 /* User values of a task. */
 enum { UV_CO = 1, UV_RESULTS, UV_LOCALS, UV_TRACE, UV_COUNT = UV_TRACE };
@@ -74,6 +74,7 @@ struct rs_task {
      * since who aborts may be a callback. */
     bool aborted;
     scope *abort_scope;  /* NULL: the whole task was cancelled */
+    int burst, quick;    /* how often it is interrupted at a time, and how often more this time */
     const char *why;     /* it was cancelled; static text */
     const char *failure; /* the current wait can't go on: raised once, as kind `usage`; static text */
     scope *scopes;      /* innermost timeout */
@@ -229,8 +230,10 @@ static void abort_task(rs_task *t, scope *sc)
 {
     if (t->state == DONE)
         return;
-    if (!t->aborted)
+    if (!t->aborted) {
         start_shield_clock(t);
+        t->burst = t->quick = 0;
+    }
     t->aborted = true;
     t->abort_scope = sc;
     if (deliverable(t))
@@ -370,8 +373,22 @@ static const char never_ends[] = "this wait can never end: nothing is left that 
 static const char too_deep[] = "more than 100 waits inside calls that can't yield";
 static_assert(MAX_DEPTH == 100, "the text says 100");
 
+static void on_interrupt(lua_State *L, lua_Debug *ar);
+
+/* A loop that catches what is raised here would raise it again at once, and nobody else would ever run: code that goes on is
+ * interrupted wherever it is. */
+static void watch(lua_State *L)
+{
+    if (!lua_gethook(L))
+        lua_sethook(L, on_interrupt, LUA_MASKCOUNT, PATIENCE);
+}
+
 static int raise_abort(lua_State *L, rs_task *t)
 {
+    if (t->aborted) {
+        watch(L);
+        watch(t->co);
+    }
     if (t->failure) {
         const char *failure = t->failure;
         t->failure = NULL;
@@ -624,22 +641,40 @@ void rs_task_cancel_main(lua_State *L, const char *why)
         cancel(s->main, why);
 }
 
-/* Runs in the interrupted code, at its next instruction. The hook stays, since a pcall may catch the error; it lets closers
- * run for a while. */
+/* The hook comes back while the task is aborted, since a pcall may catch the error. It lets closers run for a while; then it
+ * raises in this function, in the one that caught it, and so on, twice as often each time. */
+static void come_back(lua_State *L, rs_task *t)
+{
+    if (t->quick > 0) {
+        t->quick--;
+    } else {
+        t->burst = t->burst > 0 && t->burst < INT_MAX / 2 ? 2 * t->burst : 1;
+        t->quick = t->burst - 1;
+    }
+    lua_sethook(L, on_interrupt, LUA_MASKCOUNT, t->quick > 0 ? 1 : PATIENCE);
+}
+
+/* Runs in the interrupted code, at its next instruction. */
 static void on_interrupt(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
     sched *s = sched_of(L);
     rs_task *t = s->current;
-    lua_sethook(L, on_interrupt, LUA_MASKCOUNT, REARM_COUNT);
+    lua_sethook(L, NULL, 0, 0);
     if (!t)
         return;
-    if (s->main && atomic_exchange(&s->interrupted, false))
-        cancel(s->main, "interrupted");
-    if (t->shield > 0 && rs_loop_now() < t->shield_end)
+    if (atomic_exchange(&s->interrupted, false)) {
+        if (s->main)
+            cancel(s->main, "interrupted");
+        cancel(t, "interrupted");
+    }
+    if (!t->aborted)
         return;
-    cancel(t, "interrupted");
-    raise_abort(L, t);
+    if (deliverable(t)) {
+        come_back(L, t);
+        raise_abort(L, t);
+    }
+    watch(L);
 }
 
 void rs_task_interrupt(void)
