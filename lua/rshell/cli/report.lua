@@ -6,7 +6,7 @@ local text = require "rshell.text"
 local M = {verbose = 0}
 
 local function is_ours(frame)
-    return frame:find "^%s*rshell/" or frame:find "^%s*%[C%]:"
+    return frame:find "^%s*rshell/" or frame:find "^%s*%[C%]:" or frame:find "^%s*%(%.%.%.tail"
 end
 
 --- "FILE:LINE" of the first frame of a traceback that is not in our own modules.
