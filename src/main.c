@@ -140,10 +140,12 @@ __attribute__((noreturn)) static void end(lua_State *L, int status)
     rs_pgroups_forget();
     int sig = rs_signal_seen();
     rs_signal_fini();
-    rs_loop_free(loop);
+    bool clean = rs_loop_free(loop);
     int gone = end_output(&status);
     if (sig || gone)
         rs_signal_die(sig ? sig : gone);
+    if (!clean) /* a worker is stuck in a system call; libuv's destructor would wait for it */
+        _exit(status);
     exit(status);
 }
 
