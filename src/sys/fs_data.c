@@ -188,10 +188,10 @@ static int replace(const rs_fs_place *p, const struct stat *old, const void *dat
 }
 
 /* The folder, its file system, or the old file's owner don't let us put a new file there (a file that is a mount point, as
- * in containers, gives EBUSY). */
+ * in containers, gives EBUSY; a folder of /proc ENOENT). */
 static bool try_in_place(int err)
 {
-    return err == -EACCES || err == -EPERM || err == -EBUSY || err == -EXDEV;
+    return err == -EACCES || err == -EPERM || err == -EBUSY || err == -EXDEV || err == -ENOENT;
 }
 
 /* p is where the last link leads; seen is what following all links gave, NULL for nothing. */
