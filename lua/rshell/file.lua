@@ -31,7 +31,8 @@ end
 ---@param how string
 ---@param mode integer|string|nil of a new file
 function M.open(p, how, mode)
-    if type(how) ~= "string" or not how:gsub("[+b]", "", 2):find "^[rwax]x?$" then
+    local ends = type(how) == "string" and (how:match "^[rwax]([+b]*)$" or how:match "^wx([+b]*)$")
+    if not ends or ends == "++" or ends == "bb" or #ends > 2 then
         err.usage("open: \"r\", \"w\", \"a\" or \"x\" expected, and + after it; got %s",
             type(how) == "string" and ("%q"):format(how) or object.type(how))
     end
