@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -101,7 +101,6 @@ static bool names_nothing(const char *name, size_t n)
 static int split(rs_fs_place *p, int from, const char *path)
 {
     size_t end = strlen(path);
-    *p = (rs_fs_place){-1, NULL};
     if (end == 0)
         return -ENOENT;
     while (end > 0 && path[end - 1] == '/')
@@ -110,15 +109,15 @@ static int split(rs_fs_place *p, int from, const char *path)
     while (start > 0 && path[start - 1] != '/')
         start--;
     bool whole = names_nothing(path + start, end - start);
+    if (!whole && end - start > NAME_MAX)
+        return -ENAMETOOLONG;
     char *folder = whole ? strdup(path) : start ? strndup(path, start) : strdup(".");
-    char *name = whole ? strdup(".") : strndup(path + start, end - start);
-    int dir = folder && name ? rs_fs_open(from, folder, O_PATH | O_DIRECTORY, 0) : -ENOMEM;
+    int dir = folder ? rs_fs_open(from, folder, O_PATH | O_DIRECTORY, 0) : -ENOMEM;
     free(folder);
-    if (dir < 0) {
-        free(name);
+    if (dir < 0)
         return dir;
-    }
-    *p = (rs_fs_place){dir, name};
+    p->dir = dir;
+    snprintf(p->name, sizeof p->name, "%.*s", whole ? 1 : (int)(end - start), whole ? "." : path + start);
     return 0;
 }
 
@@ -130,8 +129,7 @@ int rs_fs_place_open(rs_fs_place *p, const char *path)
 void rs_fs_place_close(rs_fs_place *p)
 {
     close_dir(p->dir);
-    free(p->name);
-    *p = (rs_fs_place){-1, NULL};
+    p->dir = -1;
 }
 
 /* In a folder that everybody may write to but where only owners may delete, a link of somebody else is a trap. */
@@ -158,11 +156,13 @@ static int follow_one(rs_fs_place *p)
     char *target = rs_fs_readlink(p->dir, p->name, &err);
     if (!target)
         return err;
-    rs_fs_place link = *p;
-    err = split(p, link.dir, target);
+    int dir = p->dir;
+    err = split(p, dir, target);
     free(target);
-    rs_fs_place_close(&link);
-    return err ? err : 1;
+    if (err)
+        return err;
+    close_dir(dir);
+    return 1;
 }
 
 int rs_fs_place_follow(rs_fs_place *p)

@@ -3,6 +3,7 @@
 #ifndef RS_SYS_FS_AT_H
 #define RS_SYS_FS_AT_H
 
+#include <limits.h>
 #include <stddef.h>
 
 /* dir is AT_FDCWD where the path fits; name points into the path. */
@@ -22,8 +23,8 @@ int rs_fs_open(int from, const char *path, int flags, unsigned mode);
 
 /* Where the last name of a path stands: whatever is renamed on the way to it later, the place stays the same. */
 typedef struct rs_fs_place {
-    int dir;    /* open, O_PATH */
-    char *name; /* "." where the path has no last name ("/", "a/..") */
+    int dir;                 /* open, O_PATH */
+    char name[NAME_MAX + 1]; /* "." where the path has no last name ("/", "a/..") */
 } rs_fs_place;
 
 int rs_fs_place_open(rs_fs_place *p, const char *path);
