@@ -1,5 +1,5 @@
--- Programs for /bin/sh over there, whatever the login shell is that gets them first, and however talkative its start-up files
--- are: a program says a number nobody could guess when it starts, and what came before that is thrown away.
+-- Programs for /bin/sh over there, whatever the login shell is that gets them first, and however talkative its start-up
+-- files are: a program says a number nobody could guess when it starts, and what came before that is thrown away.
 
 local collect = require "rshell.bare.collect"
 local err = require "rshell.shared.error"
@@ -25,9 +25,10 @@ Shell.__index = Shell
 local CODES = {}
 for byte = 0, 255 do CODES[string.char(byte)] = ("\\0%03o"):format(byte) end
 
---- A program in bytes that no shell changes within single quotes; printf makes it what it was.
+--- A program in bytes that no shell changes within single quotes; printf makes it what it was. csh looks for `!` there,
+--- fish for backslashes.
 local function coded(program)
-    return (program:gsub("[^%w _./:=,+@%%-]", CODES))
+    return (program:gsub([=[[^%w _./:=,+@%%"$();|&<>%[%]{}*?#-]]=], CODES))
 end
 
 local WRAPPED = [[exec /bin/sh -c 'eval "$(printf %%b "$1")"' sh '%s']]
