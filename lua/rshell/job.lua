@@ -8,6 +8,7 @@
 -- exits() ended() kill(sig) stop([seconds]) release() resize(rows, cols).
 
 local err = require "rshell.shared.error"
+local proc = require "rshell.sys.proc"
 local pump = require "rshell.pump"
 local segment = require "rshell.segment"
 local task = require "rshell.task"
@@ -64,7 +65,10 @@ local function connect(job, i)
     if ends.source then
         job:pump(pump.feed, handle.stdin, ends.source)
     elseif s.linked then
-        job:pump(pump.link, pump.blocks(before.stdout), before.stdout, handle.stdin)
+        job:pump(function()
+            pump.link(pump.blocks(before.stdout), before.stdout, handle.stdin)
+            handle.stdin:close()
+        end)
     end
     if before and before.stdout and not s.linked and not job.ends[i - 1].sink then
         before.stdout:close() -- as in sh: a pipe that its reader doesn't read
@@ -73,10 +77,35 @@ local function connect(job, i)
     if ends.err_sink then job:pump(pump.drain, job:blocks(handle.stderr), ends.err_sink) end
 end
 
+--- One stream of what all segments print on stderr, and nobody else takes.
+local function merge_errors(job)
+    local streams = {}
+    for i, handle in ipairs(job.handles) do
+        if not job.ends[i].err_sink then streams[#streams + 1] = handle.stderr end
+    end
+    if not streams[2] then return streams[1] end
+    local read, write, name = proc.pipe()
+    if not read then err.raise {kind = err.kind_of(name), message = "can't make a pipe: " .. write} end
+    local left = #streams
+    for _, stream in ipairs(streams) do
+        job:pump(function()
+            pump.link(pump.blocks(stream), stream, write)
+            left = left - 1
+            if left == 0 then write:close() end
+        end)
+    end
+    job.ends[#job.ends + 1] = {write, read}
+    return read
+end
+
 local function start_all(job, how)
     open_ends(job)
     for i = 1, #job.segments do start_segment(job, i, how) end
     for i = 1, #job.segments do connect(job, i) end
+    local first, last = 1, #job.segments
+    if not job.ends[first].source then job.stdin = job.handles[first].stdin end
+    if not job.ends[last].sink then job.stdout = job.handles[last].stdout end
+    job.stderr = merge_errors(job)
 end
 
 --- Starts a plan. how: stdin, stdout, stderr of what nothing else was said about, foreground, keep, and loose: its
@@ -95,10 +124,6 @@ function M.start(plan, segments, how)
         job:close()
         error(e, 0)
     end
-    local first, last = 1, #segments
-    if not segments[first].source then job.stdin = job.handles[first].stdin end
-    if not segments[last].sink then job.stdout = job.handles[last].stdout end
-    if not segments[last].err_sink then job.stderr = job.handles[last].stderr end
     return job
 end
 
@@ -295,7 +320,7 @@ local function close(job)
     end
     close_pumps(job)
     for _, ends in ipairs(job.ends) do
-        for _, e in pairs(ends) do e.close() end
+        for _, e in pairs(ends) do e:close() end
     end
     close_streams(job)
     for _, h in ipairs(job.handles) do h:release() end

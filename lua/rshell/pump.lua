@@ -88,9 +88,11 @@ function M.drain(blocks, sink)
     sink.finish()
 end
 
---- Passes what one program writes to another.
+--- Passes on what a program writes.
 function M.link(blocks, from, to)
-    M.feed(to, {read = blocks, close = nothing})
+    for block in blocks do
+        if not offer(to, block) then break end
+    end
     from:close() -- who wrote there learns that nobody reads
 end
 

@@ -1,10 +1,12 @@
 /* The Lua module proc: processes to start, list and signal. */
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "loop/task.h"
 #include "loop/task_error.h"
 #include "sys/proc_lua.h"
 #include "sys/proc_spec.h"
@@ -46,10 +48,30 @@ static int l_cwd(lua_State *L)
     return 1;
 }
 
+/* pipe(): the stream that reads and the one that writes. */
+static int l_pipe(lua_State *L)
+{
+    int p[2];
+    if (pipe2(p, O_CLOEXEC))
+        return rs_error_edge(L, -errno);
+    rs_stream *in, *out;
+    int err = rs_stream_open_fd(rs_task_loop(L), p[0], false, &in);
+    if (err) {
+        close(p[1]);
+        return rs_error_edge(L, err);
+    }
+    rs_lstream_push(L, in);
+    err = rs_stream_open_fd(rs_task_loop(L), p[1], false, &out);
+    if (err)
+        return rs_error_edge(L, err);
+    rs_lstream_push(L, out);
+    return 2;
+}
+
 static const luaL_Reg functions[] = {
     {"spawn", rs_proc_spawn},   {"run", rs_proc_run}, {"which", rs_proc_which},
     {"cwd", l_cwd},             {"kill", l_kill},     {"signal", l_signal},
-    {"signal_name", l_signal_name}, {NULL, NULL},
+    {"signal_name", l_signal_name}, {"pipe", l_pipe}, {NULL, NULL},
 };
 
 int luaopen_rs_proc(lua_State *L)

@@ -45,4 +45,19 @@ function programs.pids_in(path, n)
     end)
 end
 
+local function file(name)
+    local f <close> = assert(io.open(name))
+    return f:read "a"
+end
+
+--- Runs fn, which may not make this process larger by more than so many MB. The address sanitizer keeps what is freed, so
+--- there nothing is measured.
+function programs.bounded(t, mb, fn)
+    local function peak() return tonumber(file "/proc/self/status":match "VmHWM:%s*(%d+)") / 1024 end
+    local before = peak()
+    fn()
+    local more = peak() - before
+    t.ok(more <= mb or file "/proc/self/maps":find("libasan", 1, true), ("%.1f MB more"):format(more))
+end
+
 return programs
