@@ -2,6 +2,7 @@
 -- rest is what the machine had, asked once.
 
 local err = require "rshell.shared.error"
+local number = require "rshell.shared.number"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
 local path = require "rshell.path"
@@ -30,9 +31,7 @@ end
 --- What the overlay holds: nil and false unset.
 local function check_value(name, value)
     if value == nil or value == false then return false end
-    if type(value) == "number" then
-        return math.type(value) == "integer" and ("%d"):format(value) or tostring(value)
-    end
+    if type(value) == "number" then return number.text(value) end
     if type(value) ~= "string" then
         err.raise {
             kind = "usage",
@@ -147,7 +146,7 @@ local function check_entry(v, entry)
 end
 
 local function check_place(who, list, i, last)
-    i = math.tointeger(i)
+    i = number.integer(i)
     if not i or i < 1 or i > last then err.usage("%s: there is no place %s in a PATH of %d", who, i or "?", #list) end
     return i
 end

@@ -3,6 +3,7 @@
 local err = require "rshell.shared.error"
 local fscall = require "rshell.fscall"
 local object = require "rshell.object"
+local number = require "rshell.shared.number"
 local options = require "rshell.shared.options"
 
 local M = {}
@@ -45,7 +46,7 @@ local FORMATS = {l = true, L = true, a = true}
 local function check_format(who, what)
     if what == nil then return "l" end
     if FORMATS[what] then return what end
-    local n = math.tointeger(what)
+    local n = number.integer(what)
     if not n or n < 0 then err.usage("%s: a number of bytes, \"l\", \"L\" or \"a\" expected", who) end
     return n
 end
@@ -57,7 +58,7 @@ function members:read(what)
 end
 
 local function text_of(data)
-    if type(data) == "number" then return math.type(data) == "integer" and ("%d"):format(data) or tostring(data) end
+    if type(data) == "number" then return tostring(data) end
     if type(data) == "string" then return data end
     err.usage("write: a string expected, got %s", object.type(data))
 end
@@ -72,13 +73,13 @@ local WHENCE = {set = true, cur = true, ["end"] = true}
 
 --- The place from the start, after moving it.
 function members:seek(whence, offset)
-    whence, offset = whence == nil and "cur" or whence, offset == nil and 0 or math.tointeger(offset)
+    whence, offset = whence == nil and "cur" or whence, offset == nil and 0 or number.integer(offset)
     if not WHENCE[whence] or not offset then err.usage 'seek: "set", "cur" or "end" and a whole number expected' end
     return call(open_of(self), "seek in", "seek", whence, offset)
 end
 
 function members:truncate(size)
-    size = size == nil and 0 or math.tointeger(size)
+    size = size == nil and 0 or number.integer(size)
     if not size or size < 0 then err.usage "truncate: a number of bytes expected" end
     call(open_of(self), "truncate", "truncate", size)
     return self

@@ -4,6 +4,7 @@ local err = require "rshell.shared.error"
 local file = require "rshell.file"
 local fscall = require "rshell.fscall"
 local object = require "rshell.object"
+local number = require "rshell.shared.number"
 local options = require "rshell.shared.options"
 local view = require "rshell.view"
 
@@ -44,13 +45,13 @@ local function check_string(who, what, s)
 end
 
 local function check_count(who, n)
-    n = math.tointeger(n)
+    n = number.integer(n)
     if not n or n < 0 then err.usage("%s: a number of bytes expected", who) end
     return n
 end
 
 local function check_data(who, data)
-    if type(data) == "number" then return math.type(data) == "integer" and ("%d"):format(data) or tostring(data) end
+    if type(data) == "number" then return tostring(data) end
     if type(data) == "string" then return data end
     err.usage("%s: a string expected, got %s", who, object.type(data))
 end

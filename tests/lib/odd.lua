@@ -13,7 +13,8 @@ end
 M.names = {
     "a b", " lead", "trail ", "it's", 'say "hi"', "new\nline", "cr\rlf", "tab\t", "-n", "--", "-", "~", "~root",
     "$HOME", "`id`", "$(id)", "back\\slash", "trail\\", "*", "?", "[x]", "a;b", "a&b", "a|b", "<>", "#", "!", "%s%n",
-    "{a,b}", "=", ":", "@", ",", "ü", "日本", "\xff\xfe", "\xc3", "\1\2\27[31m", "\127", "...", "..x", ".hidden", ("x"):rep(255),
+    "{a,b}", "=", ":", "@", ",",
+    "ü", "日本", "\xff\xfe", "\xc3", "\1\2\27[31m", "\127", "...", "..x", ".hidden", ("x"):rep(255),
 }
 
 --- All bytes, more than once.

@@ -836,8 +836,8 @@ end)
 
 spec.test("delete: deep and odd trees", function(t)
     local d = dir(t)
-    m:sh([[cd "$1" && mkdir deep && cd deep && i=0; while [ $i -lt 300 ]; do mkdir long-long-long-name; cd long-long-long-name
-        i=$((i+1)); done; : >f]], d)();
+    m:sh([[cd "$1" && mkdir deep && cd deep && i=0
+        while [ $i -lt 300 ]; do mkdir long-long-long-name; cd long-long-long-name; i=$((i+1)); done; : >f]], d)();
     (d / "deep"):delete {recursive = true}
     local full = (d / "full"):mkdir()
     for _, name in ipairs(odd.names) do (full / name):write "" end
