@@ -76,6 +76,11 @@ end
 --- Seconds for one round trip.
 function members:ping()
     local v, before = state(self), task.now()
+    view.check(v)
+    if v.conn.ping then
+        v.conn:ping()
+        return task.now() - before
+    end
     view.ask(v, "host", "pid")
     return task.now() - before
 end

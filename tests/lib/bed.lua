@@ -1,6 +1,8 @@
 -- A real OpenSSH server on loopback for one suite: its own keys, its own port, and as root its own account with a plain home, so
 -- that nobody's shell start-up files matter. All of it goes when the bed is closed.
 
+local host = require "rshell.sys.host"
+local net = require "rshell.sys.net"
 local rshell = require "rshell"
 
 local M = {}
@@ -13,7 +15,7 @@ local function is_root() return here.id["-u"]:text() == "0" end
 
 --- A port that was free a moment ago.
 local function free_port()
-    local l <close> = here:listen(0, "127.0.0.1")
+    local l <close> = assert(net.listen(0, "127.0.0.1"))
     return l.port
 end
 
@@ -37,7 +39,7 @@ local function make_account(bed)
         bed.user, bed.home = here.user, here.home
         return
     end
-    bed.user = ("rst%d%03d"):format(here["sh"]["-c"]["echo $PPID"]:text(), math.random(0, 999))
+    bed.user = ("rst%d%03d"):format(host.pid(), math.random(0, 999))
     bed.home = bed.dir .. "/home"
     retry(function()
         here.useradd("-M", "-d", bed.home, "-s", bed.shell or "/bin/sh", "-p", "*", "-K", "UID_MIN=40000", "-K", "UID_MAX=49999",
@@ -60,8 +62,8 @@ end
 
 local function wait_until_up(bed)
     for _ = 1, 200 do
-        local ok, s = pcall(here.connect_sock, here, bed.port, "127.0.0.1")
-        if ok then
+        local s = net.connect("127.0.0.1", bed.port)
+        if s then
             s:close()
             return
         end

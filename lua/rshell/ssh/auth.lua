@@ -151,7 +151,7 @@ local function try_agent(l)
 end
 
 local function try_keys(l)
-    if not accepts(l, "publickey") then return false end
+    if not accepts(l, "publickey") or l.config.pubkeyauthentication == false then return false end
     if not l.opts.keyfile and try_agent(l) then return true end
     for _, path in ipairs(l.config.identityfile or {}) do
         if not accepts(l, "publickey") then return false end
@@ -184,8 +184,8 @@ local function answer_all(l, questions, instruction)
 end
 
 local function try_interactive(l)
-    if not accepts(l, "keyboard-interactive") then return false end
-    for _ = 1, l.opts.password ~= nil and 1 or ASK_TRIES do
+    if not accepts(l, "keyboard-interactive") or l.config.kbdinteractiveauthentication == false then return false end
+    for _ = 1, l.opts.password ~= nil and 1 or l.config.numberofpasswordprompts or ASK_TRIES do
         local verdict, text, name = l.session:auth "ask"
         while verdict == "asks" do
             local _, instruction, questions = l.session:questions()
@@ -199,8 +199,8 @@ local function try_interactive(l)
 end
 
 local function try_password(l)
-    if not accepts(l, "password") then return false end
-    for _ = 1, l.opts.password ~= nil and 1 or ASK_TRIES do
+    if not accepts(l, "password") or l.config.passwordauthentication == false then return false end
+    for _ = 1, l.opts.password ~= nil and 1 or l.config.numberofpasswordprompts or ASK_TRIES do
         local secret, given = password(l)
         if not secret then return false end
         if judge(l, "password", l.session:auth("password", secret)) then return true end
@@ -209,13 +209,32 @@ local function try_password(l)
     return false
 end
 
+local WAYS = {
+    publickey = try_keys, ["keyboard-interactive"] = try_interactive, password = try_password,
+}
+
+--- The ways in the order of PreferredAuthentications. Keys need no question first; passwords do, so that none is asked for that
+--- the server wouldn't take.
+local function ways(l)
+    local list = {}
+    local order = l.config.preferredauthentications or "publickey,keyboard-interactive,password"
+    for name in (type(order) == "table" and table.concat(order, ",") or order):gmatch "[^,]+" do
+        local way = WAYS[name]
+        if way and way ~= try_keys then
+            list[#list + 1] = function() return not l.methods and judge(l, nil, l.session:auth "none") end
+        end
+        list[#list + 1] = way
+    end
+    return list
+end
+
 --- Logs in, or raises kind `auth` with what was tried and what the server takes.
 ---@param l rshell.ssh.Login
 function M.login(l)
     l.tried = {}
-    if try_keys(l) then return end
-    if not l.methods and judge(l, nil, l.session:auth "none") then return end
-    if try_interactive(l) or try_password(l) then return end
+    for _, way in ipairs(ways(l)) do
+        if way(l) then return end
+    end
     local tried = #l.tried > 0 and "tried " .. table.concat(l.tried, ", ") or "there was nothing to try"
     err.raise {
         kind = "auth", message = ("%s: permission denied; %s; the server takes %s"):format(l.who, tried, l.methods or "?"),

@@ -23,6 +23,8 @@ local OPTIONS = {
     keepalive = "number", ciphers = "string", compression = "boolean", retries = "integer", retry_delay = "number", env = "table",
     cwd = "string", timeout = "number", agent = "boolean|string", batch = "boolean", options = "table",
 }
+M.OPTIONS = OPTIONS
+
 local MODES = {strict = true, ask = true, ["accept-new"] = true, off = true}
 
 -- ---- what was asked for ----
@@ -47,8 +49,9 @@ function M.parse(target)
     return host, user ~= "" and user or nil, port
 end
 
-local function check_options(opts)
-    opts = options.check("ssh", opts, OPTIONS)
+local function check_options(given)
+    local opts = {}
+    for k, v in next, options.check("ssh", given, OPTIONS) do opts[k] = v end
     if opts.host_keys and not MODES[opts.host_keys] then
         err.usage('ssh: host_keys is "strict", "ask", "accept-new" or "off", not %q', opts.host_keys)
     end
@@ -179,23 +182,51 @@ local function files_of(opts, cfg)
     return files
 end
 
-local DEFAULT_KEYS = {
-    "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256",
+-- What libssh can, best first. AES-GCM is first where the CPU has AES, which the session decides when nothing is said.
+local DEFAULTS = {
+    ciphers = {"aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-ctr", "aes192-ctr",
+        "aes128-ctr"},
+    kexalgorithms = {"curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384",
+        "ecdh-sha2-nistp521", "diffie-hellman-group18-sha512", "diffie-hellman-group16-sha512",
+        "diffie-hellman-group-exchange-sha256", "diffie-hellman-group14-sha256"},
+    macs = {"hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512"},
+    hostkeyalgorithms = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512",
+        "rsa-sha2-256"},
 }
 
+--- The algorithms that ssh_config asks for, as libssh takes them; nil where it says nothing.
+local function wanted(cfg, option, text)
+    text = text or cfg[option]
+    if not text then return nil end
+    local list = config.algorithms(text, DEFAULTS[option], DEFAULTS[option])
+    if #list == 0 then
+        err.raise {kind = "config", message = ("%s = %s: none of these is supported"):format(option, text),
+            hint = "supported are " .. table.concat(DEFAULTS[option], ",")}
+    end
+    return table.concat(list, ",")
+end
+
 --- Host key algorithms, those first whose keys are known: a key of another type would be taken for a changed one.
-local function algorithms(cfg, files, name)
-    local list = {}
-    if cfg.hostkeyalgorithms then return cfg.hostkeyalgorithms end
-    local types = {}
-    for _, t in ipairs(known.known_types(files, {name}, cfg.port)) do types[t] = true end
+local function host_keys(cfg, files, name, port)
+    local said = wanted(cfg, "hostkeyalgorithms")
+    if said then return said end
+    local list, types = {}, {}
+    for _, t in ipairs(known.known_types(files, {name}, port)) do types[t] = true end
     types["rsa-sha2-512"], types["rsa-sha2-256"] = types["ssh-rsa"], types["ssh-rsa"]
     for _, first in ipairs {true, false} do
-        for _, a in ipairs(DEFAULT_KEYS) do
+        for _, a in ipairs(DEFAULTS.hostkeyalgorithms) do
             if (types[a] or false) == first then list[#list + 1] = a end
         end
     end
     return table.concat(list, ",")
+end
+
+local function check_size(cfg, key)
+    local bits = known.rsa_bits(key)
+    if bits and bits < (cfg.requiredrsasize or 1024) then
+        err.raise {kind = "hostkey", message = ("the RSA key of %s has %d bits; at least %d are required"):format(cfg.hostname, bits,
+            cfg.requiredrsasize)}
+    end
 end
 
 local function handshake(session, cfg)
@@ -209,18 +240,21 @@ local function handshake(session, cfg)
 end
 
 local function open_session(opts, cfg, stream)
-    local name = cfg.hostkeyalias or cfg.hostname
+    local name, port = cfg.hostname, cfg.port
+    if cfg.hostkeyalias then name, port = cfg.hostkeyalias, 22 end -- an alias stands without its port
     local files = files_of(opts, cfg)
     local session, text, code = raw.new(stream, {
-        user = cfg.user, host = cfg.hostname, ciphers = opts.ciphers or cfg.ciphers, kex = cfg.kexalgorithms, macs = cfg.macs,
-        hostkeys = algorithms(cfg, files, name), compression = opts.compression or cfg.compression or false,
+        user = cfg.user, host = cfg.hostname, ciphers = wanted(cfg, "ciphers", opts.ciphers), kex = wanted(cfg, "kexalgorithms"),
+        macs = wanted(cfg, "macs"), hostkeys = host_keys(cfg, files, name, port),
+        compression = opts.compression or cfg.compression or false,
     })
     if not session then err.raise {kind = err.kind_of(code), message = "can't begin SSH: " .. text} end
     local ok, e = pcall(function()
         handshake(session, cfg)
         local type, key = session:host_key()
+        check_size(cfg, key)
         hostkey.check {
-            names = {name}, port = cfg.port, type = type, key = key, files = files, mode = mode_of(opts, cfg),
+            names = {name}, port = port, type = type, key = key, files = files, mode = mode_of(opts, cfg),
             hash = cfg.hashknownhosts,
         }
     end)
@@ -259,12 +293,30 @@ function Connection:close()
     end)
 end
 
+--- What SetEnv says, and what of ours SendEnv names.
+local function environment(cfg)
+    local env = {}
+    for _, pattern in ipairs(cfg.sendenv or {}) do
+        for name, value in pairs(#cfg.sendenv > 0 and require "rshell.sys.host".env() or {}) do
+            if require "rshell.sys.fs".match(pattern, name) then env[name] = value end
+        end
+    end
+    for name, value in pairs(cfg.setenv or {}) do env[name] = value end
+    return env
+end
+
+function Connection:ping()
+    local ok, text, name = self.session:ping()
+    if ok then return end
+    err.raise {kind = err.kind_of(name), host = self.name, message = "no answer: " .. text}
+end
+
 local function make_machine(name, opts, cfg, session, close_way)
     local view = require "rshell.view"
     local conn = setmetatable({
         name = name, host = cfg.hostname, port = cfg.port, user = cfg.user, kind = "bare", session = session, close_way = close_way,
     }, Connection)
-    conn.connector = connector.new(session, cfg.setenv)
+    conn.connector = connector.new(session, environment(cfg))
     conn.backend = require "rshell.bare".new(conn.connector)
     local v = view.new(conn)
     conn.root = v
@@ -285,8 +337,12 @@ local function evaluate(target, opts)
     if opts.keyfile then
         local files = type(opts.keyfile) == "table" and opts.keyfile or {opts.keyfile}
         cfg.identityfile, cfg.identity_given = {}, true
+        opts.keyfile = files
         for i, f in ipairs(files) do cfg.identityfile[i] = (f:gsub("^~/", (os.getenv "HOME" or "") .. "/")) end
     end
+    cfg.identity_given = cfg.identity_given or cfg.origin.identityfile ~= nil
+    opts.batch = opts.batch or cfg.batchmode
+    opts.retries = opts.retries or (cfg.connectionattempts or 1) - 1
     return cfg
 end
 
