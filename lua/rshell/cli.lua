@@ -9,7 +9,7 @@ local report = require "rshell.cli.report"
 local task = require "rshell.task"
 local text = require "rshell.text"
 
-local COMMANDS = {"help", "run"}
+local COMMANDS = {"exec", "help", "run"}
 
 -- Options of every subcommand, and of rshell itself.
 local COMMON = {{"-v", "--verbose", key = "verbose", count = true}, {"-h", "--help", key = "help"}}

@@ -22,6 +22,8 @@ local lazy = {
     timeout = from("rshell.task", "timeout"),
     parallel = from("rshell.tasks", "parallel"),
     copy = from("rshell.copy", "copy"),
+    ssh = from("rshell.ssh.connect", "open"),
+    SshMachine = from("rshell.ssh.connect", "open"),
     quote = from("rshell.text", "quote"),
     split = from("rshell.text", "split"),
     nodeset = function() return require "rshell.nodeset" end,
@@ -33,7 +35,7 @@ for _, name in ipairs(MODIFIERS) do lazy[name] = from("rshell.modifiers", name) 
 
 -- What later parts bring: a function that says so.
 local LATER = {
-    "ssh", "SshMachine", "inventory", "DeployedServer", "MultiServerDeployment", "classic_connect", "async",
+    "inventory", "DeployedServer", "MultiServerDeployment", "classic_connect", "async",
     "restrict", "endpoints", "playbook", "serve", "join",
 }
 for _, name in ipairs(LATER) do

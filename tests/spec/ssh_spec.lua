@@ -13,7 +13,7 @@ local function open(more) return connect.open("127.0.0.1", bed:options(more)) en
 
 --- What a command prints over there, through a channel of its own.
 local function printed(m, line)
-    local c = assert(machine.test(m).conn.connector:exec(line))
+    local c = assert(machine.test(m).conn.connector.exec(line))
     local out = c.stdout:read "a"
     c:close()
     return out
@@ -213,7 +213,7 @@ end)
 spec.test("32 MB up and down, exact", function(t)
     local m <close> = open()
     local block = ("0123456789abcdef"):rep(4096)
-    local c = assert(machine.test(m).conn.connector:exec "cat")
+    local c = assert(machine.test(m).conn.connector.exec "cat")
     local writer = spawn(function()
         for _ = 1, 512 do c.stdin:write(block) end
         c.stdin:close()
@@ -239,13 +239,13 @@ end)
 spec.test("exit status, signal, and the end of the connection", function(t)
     local m = open()
     local connector = machine.test(m).conn.connector
-    local c = assert(connector:exec "exit 7")
+    local c = assert(connector.exec "exit 7")
     t.eq(c:wait().code, 7)
     c:close()
-    c = assert(connector:exec "kill -9 $$")
+    c = assert(connector.exec "kill -9 $$")
     t.eq(c:wait().signal, "KILL")
     c:close()
-    c = assert(connector:exec "sleep 60")
+    c = assert(connector.exec "sleep 60")
     local waiter = spawn(function() return c.stdout:read "a" end)
     sleep(0.05)
     m:close()

@@ -2,6 +2,7 @@
 --
 --   {"-e", value = "CODE", key = "code", last = true}     what follows its value are operands
 --   {"-v", key = "verbose", count = true}                 how often it was given
+--   {"-o", value = "V", key = "options", list = true}     all values, in order
 --   {"--limit", value = "N", key = "limit", number = true}
 --   {"-h", "--help", key = "help"}
 --
@@ -31,6 +32,11 @@ local function set(values, option, name, value)
         value = tonumber(value) or fail.usage("option %s: a number expected, got '%s'", name, value)
     end
     if option.count then value = (values[option.key] or 0) + 1 end
+    if option.list then
+        local all = values[option.key] or {}
+        all[#all + 1] = value
+        value = all
+    end
     if value == nil then value = true end
     values[option.key] = value
 end

@@ -112,7 +112,7 @@ end
 
 local function through_machine(cfg, jump, close)
     local conn = jump.conn
-    local stream, text, name = conn.backend.connector:connect_tcp(cfg.hostname, cfg.port)
+    local stream, text, name = conn.backend.connector.connect_tcp(cfg.hostname, cfg.port)
     if not stream then unreachable(cfg, ("through %s: "):format(conn.name), text, name) end
     return bridge(stream, stream, function()
         stream:close()
@@ -288,7 +288,7 @@ function Connection:close()
         end
         self.closed = true
         self.alive:close()
-        self.connector:close()
+        self.connector.close()
         self.close_way()
     end)
 end

@@ -30,12 +30,10 @@ end
 
 Channel.__gc = Channel.close
 
-local Connector = {}
-Connector.__index = Connector
+-- A connector's functions, with its state before their arguments.
+local functions = {}
 
 -- ---- how many channels the server lets us have ----
-
-local MAX_REFUSED = 3
 
 --- Waits for a place, then opens a channel. A server that refuses has a limit (MaxSessions): work beyond it waits its turn.
 local function open_channel(c)
@@ -75,7 +73,7 @@ local function take(c)
     return open_channel(c)
 end
 
-function Connector:exec(line, opts)
+function functions.exec(self, line, opts)
     local raw, text, name = take(self)
     if not raw then return nil, text, name end
     prepare(self)
@@ -107,11 +105,11 @@ local function pass_through(c, kind, where, port)
     return raw:stream "both"
 end
 
-function Connector:connect_tcp(host, port) return pass_through(self, "tcp", host, port) end
-function Connector:connect_unix(path) return pass_through(self, "unix", path, 0) end
-function Connector:broken() return self.session:broken() end
+function functions.connect_tcp(self, host, port) return pass_through(self, "tcp", host, port) end
+function functions.connect_unix(self, path) return pass_through(self, "unix", path, 0) end
+function functions.broken(self) return self.session:broken() end
 
-function Connector:close()
+function functions.close(self)
     self.closed = true
     if self.spare then self.spare:close() end
     self.session:close()
@@ -121,9 +119,12 @@ end
 ---@param session userdata
 ---@param setenv table<string, string>?
 function M.new(session, setenv)
-    return setmetatable({session = session, setenv = setenv, open = 0, freed = task.event()}, Connector)
+    local state = {session = session, setenv = setenv, open = 0, freed = task.event()}
+    local connector = {}
+    for name, fn in next, functions do
+        connector[name] = function(...) return fn(state, ...) end
+    end
+    return connector
 end
-
-M.MAX_REFUSED = MAX_REFUSED
 
 return M
