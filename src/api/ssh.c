@@ -476,7 +476,10 @@ static int l_stream(lua_State *L)
 {
     static const char *const names[] = {"in", "out", "err", "both", NULL};
     static rs_stream *(*const open[])(rs_ssh_channel *) = {
-        rs_ssh_channel_in, rs_ssh_channel_out, rs_ssh_channel_err, rs_ssh_channel_both,
+        rs_ssh_channel_in,
+        rs_ssh_channel_out,
+        rs_ssh_channel_err,
+        rs_ssh_channel_both,
     };
     rs_ssh_channel *c = check_channel(L, 1);
     return push_stream(L, open[luaL_checkoption(L, 2, NULL, names)](c));
@@ -572,21 +575,33 @@ static int l_pair(lua_State *L)
 }
 
 static const luaL_Reg session_methods[] = {
-    {"handshake", l_handshake}, {"ping", l_ping}, {"silence", l_silence}, {"host_key", l_host_key},   {"auth", l_auth},       {"methods", l_methods},
-    {"questions", l_questions}, {"answer", l_answer},       {"auth_agent", l_auth_agent}, {"open", l_open},
-    {"broken", l_broken},       {"close", l_session_close}, {"__gc", l_session_close},    {"__close", l_session_close},
+    {"handshake", l_handshake},
+    {"ping", l_ping},
+    {"silence", l_silence},
+    {"host_key", l_host_key},
+    {"auth", l_auth},
+    {"methods", l_methods},
+    {"questions", l_questions},
+    {"answer", l_answer},
+    {"auth_agent", l_auth_agent},
+    {"open", l_open},
+    {"broken", l_broken},
+    {"close", l_session_close},
+    {"__gc", l_session_close},
+    {"__close", l_session_close},
     {NULL, NULL},
 };
 
 static const luaL_Reg channel_methods[] = {
-    {"request", l_request}, {"stream", l_stream},       {"wait", l_wait},         {"exit", l_exit},
-    {"signal", l_signal},   {"resize", l_resize},       {"close", l_channel_close}, {"__gc", l_channel_close},
+    {"request", l_request},       {"stream", l_stream}, {"wait", l_wait},           {"exit", l_exit},
+    {"signal", l_signal},         {"resize", l_resize}, {"close", l_channel_close}, {"__gc", l_channel_close},
     {"__close", l_channel_close}, {NULL, NULL},
 };
 
 static const luaL_Reg key_methods[] = {{"public", l_key_public}, {"__gc", l_key_gc}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"new", l_new}, {"pair", l_pair}, {"load_key", l_load_key}, {"public_key", l_public_key}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"new", l_new}, {"pair", l_pair}, {"load_key", l_load_key}, {"public_key", l_public_key}, {NULL, NULL}};
 
 static void class(lua_State *L, const char *name, const luaL_Reg *methods)
 {

@@ -17,7 +17,7 @@ static const double GRACE = 0.5; /* seconds from TERM to KILL */
 /* One process that was started and not reaped. It outlives its group when that is released first. */
 typedef struct member {
     struct member *next, **at; /* in `members` */
-    rs_pgroup *group;           /* NULL: reaped as soon as it ends */
+    rs_pgroup *group;          /* NULL: reaped as soon as it ends */
     pid_t pid;
     int pidfd;
     uv_poll_t *poll; /* of the pidfd; freed by its close callback */

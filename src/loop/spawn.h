@@ -41,7 +41,7 @@ typedef enum rs_spawn_step {
 
 typedef struct rs_spawned {
     pid_t pid;
-    int pidfd; /* the caller closes it; -1 where the kernel has none */
+    int pidfd;          /* the caller closes it; -1 where the kernel has none */
     rs_spawn_step step; /* when it failed */
 } rs_spawned;
 

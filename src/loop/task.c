@@ -20,10 +20,10 @@
 #include "base/log.h"
 
 #define TASK "rshell.Task"
-#define MAX_DEPTH 100       /* nested waits where Lua can't yield; each takes C stack */
-#define MAX_AT_ONCE 64      /* waits that were done at once, before others get a turn */
-#define SHIELD_SECONDS 5.0  /* how long the closers of a cancelled task may wait */
-#define PATIENCE 1000000    /* instructions until an aborted task that goes on is interrupted again */
+#define MAX_DEPTH 100      /* nested waits where Lua can't yield; each takes C stack */
+#define MAX_AT_ONCE 64     /* waits that were done at once, before others get a turn */
+#define SHIELD_SECONDS 5.0 /* how long the closers of a cancelled task may wait */
+#define PATIENCE 1000000   /* instructions until an aborted task that goes on is interrupted again */
 
 /* User values of a task. */
 enum { UV_CO = 1, UV_RESULTS, UV_LOCALS, UV_TRACE, UV_COUNT = UV_TRACE };
@@ -57,12 +57,12 @@ struct rs_task {
     struct sched *sched;
     lua_State *co;
     enum state state;
-    bool queued;    /* on the ready list */
-    bool in_place;  /* waits in place: suspended below on the C stack */
+    bool queued;   /* on the ready list */
+    bool in_place; /* waits in place: suspended below on the C stack */
     bool failed, observed, timed_out;
     rs_task *next_ready;
-    uint64_t stamp;       /* of the turn in which it became ready */
-    rs_task *awaits;      /* the one task it awaits, for finding deadlocks */
+    uint64_t stamp;  /* of the turn in which it became ready */
+    rs_task *awaits; /* the one task it awaits, for finding deadlocks */
     observer *observers;
     /* The current wait; one at a time. */
     rs_wait *wait;
@@ -77,8 +77,8 @@ struct rs_task {
     int burst, quick;    /* how often it is interrupted at a time, and how often more this time */
     const char *why;     /* it was cancelled; static text */
     const char *failure; /* the current wait can't go on: raised once, as kind `usage`; static text */
-    scope *scopes;      /* innermost timeout */
-    int shield;         /* closers under way */
+    scope *scopes;       /* innermost timeout */
+    int shield;          /* closers under way */
     uint64_t shield_end;
 };
 
@@ -1005,14 +1005,10 @@ static int l_error_kind(lua_State *L)
 static const char *state_name(const rs_task *t)
 {
     switch (t->state) {
-    case DONE:
-        return t->failed ? "failed" : "done";
-    case RUNNING:
-        return "running";
-    case PARKED:
-        return "waiting";
-    default:
-        return "ready";
+    case DONE: return t->failed ? "failed" : "done";
+    case RUNNING: return "running";
+    case PARKED: return "waiting";
+    default: return "ready";
     }
 }
 
@@ -1092,9 +1088,18 @@ static const luaL_Reg task_methods[] = {
 };
 
 static const luaL_Reg task_functions[] = {
-    {"spawn", l_spawn},       {"sleep", l_sleep},     {"now", l_now},       {"select", l_select},
-    {"timeout", l_timeout},   {"shield", l_shield},   {"current", l_current}, {"locals", l_locals},
-    {"on_unobserved", l_on_unobserved}, {"event", rs_event_new}, {"error_metatable", l_error_metatable}, {"error_kind", l_error_kind},
+    {"spawn", l_spawn},
+    {"sleep", l_sleep},
+    {"now", l_now},
+    {"select", l_select},
+    {"timeout", l_timeout},
+    {"shield", l_shield},
+    {"current", l_current},
+    {"locals", l_locals},
+    {"on_unobserved", l_on_unobserved},
+    {"event", rs_event_new},
+    {"error_metatable", l_error_metatable},
+    {"error_kind", l_error_kind},
     {NULL, NULL},
 };
 

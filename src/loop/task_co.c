@@ -23,14 +23,12 @@ static enum co_state co_state(lua_State *L, lua_State *co)
         return CO_NORMAL;
     lua_Debug ar;
     switch (lua_status(co)) {
-    case LUA_YIELD:
-        return rs_co_noted(co, RS_CO_TASK) ? CO_NORMAL : CO_SUSPENDED;
+    case LUA_YIELD: return rs_co_noted(co, RS_CO_TASK) ? CO_NORMAL : CO_SUSPENDED;
     case LUA_OK:
         if (lua_getstack(co, 0, &ar))
             return CO_NORMAL;
         return lua_gettop(co) == 0 ? CO_DEAD : CO_SUSPENDED;
-    default:
-        return CO_DEAD;
+    default: return CO_DEAD;
     }
 }
 
@@ -40,18 +38,16 @@ static const char *refusal(lua_State *L, lua_State *co)
     if (rs_co_noted(co, RS_CO_PARKED))
         return "cannot resume a coroutine that waits";
     switch (co_state(L, co)) {
-    case CO_SUSPENDED:
-        return NULL;
-    case CO_DEAD:
-        return "cannot resume dead coroutine";
-    default:
-        return "cannot resume non-suspended coroutine";
+    case CO_SUSPENDED: return NULL;
+    case CO_DEAD: return "cannot resume dead coroutine";
+    default: return "cannot resume non-suspended coroutine";
     }
 }
 
 /* Runs co until it yields to its user, ends or fails, which `over` turns into results. When something in it waits, L yields
  * too and goes on at `again`; where L can't, the wait runs inside this call. */
-static int run(lua_State *L, lua_State *co, int nargs, lua_KFunction again, int (*over)(lua_State *, lua_State *, int, int))
+static int run(lua_State *L, lua_State *co, int nargs, lua_KFunction again,
+               int (*over)(lua_State *, lua_State *, int, int))
 {
     for (;;) {
         int nres, status = rs_co_resume(co, L, nargs, &nres);
@@ -189,7 +185,7 @@ static int co_wrap(lua_State *L)
     return 1;
 }
 
-static int co_yield(lua_State *L)
+static int co_yield (lua_State *L)
 {
     if (rs_co_noted(L, RS_CO_TASK))
         return luaL_error(L, "attempt to yield from outside a coroutine");
@@ -230,9 +226,9 @@ static int co_close(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"close", co_close},   {"create", co_create}, {"isyieldable", co_isyieldable}, {"resume", co_resume},
-    {"running", co_running}, {"status", co_status}, {"wrap", co_wrap},               {"yield", co_yield},
-    {NULL, NULL},
+    {"close", co_close},   {"create", co_create},   {"isyieldable", co_isyieldable},
+    {"resume", co_resume}, {"running", co_running}, {"status", co_status},
+    {"wrap", co_wrap},     {"yield", co_yield },    {NULL, NULL},
 };
 
 void rs_co_install(lua_State *L)

@@ -11,11 +11,11 @@
 typedef struct rs_wait rs_wait;
 struct rs_wait {
     bool done;
-    int status;                 /* 0 or a negative rs_err, valid once done */
-    void (*wake)(rs_wait *w);   /* set by the waiter, NULL while nobody waits */
-    void *waiter;               /* the waiter's */
+    int status;                  /* 0 or a negative rs_err, valid once done */
+    void (*wake)(rs_wait *w);    /* set by the waiter, NULL while nobody waits */
+    void *waiter;                /* the waiter's */
     void (*abandon)(rs_wait *w); /* set by the operation: its waiter has given up */
-    void *op;                   /* the operation's */
+    void *op;                    /* the operation's */
 };
 
 /* Both functions do nothing on a wait that is done. */

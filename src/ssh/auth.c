@@ -12,10 +12,8 @@ const char *rs_ssh_key_type(struct ssh_key_struct *key)
     switch (ssh_key_type(key)) {
     case SSH_KEYTYPE_ECDSA_P256:
     case SSH_KEYTYPE_ECDSA_P384:
-    case SSH_KEYTYPE_ECDSA_P521:
-        return ssh_pki_key_ecdsa_name(key);
-    default:
-        return ssh_key_type_to_char(ssh_key_type(key));
+    case SSH_KEYTYPE_ECDSA_P521: return ssh_pki_key_ecdsa_name(key);
+    default: return ssh_key_type_to_char(ssh_key_type(key));
     }
 }
 
@@ -44,22 +42,12 @@ static rs_ssh_attempt *attempt_of(rs_ssh_step *step)
 static int judge(rs_ssh_attempt *a, int rc)
 {
     switch (rc) {
-    case SSH_AUTH_AGAIN:
-        return RS_SSH_AGAIN;
-    case SSH_AUTH_SUCCESS:
-        a->verdict = RS_SSH_ACCEPTED;
-        return 0;
-    case SSH_AUTH_PARTIAL:
-        a->verdict = RS_SSH_PARTIAL;
-        return 0;
-    case SSH_AUTH_INFO:
-        a->verdict = RS_SSH_ASKS;
-        return 0;
-    case SSH_AUTH_DENIED:
-        a->verdict = RS_SSH_DENIED;
-        return 0;
-    default:
-        return RS_EPROTO;
+    case SSH_AUTH_AGAIN: return RS_SSH_AGAIN;
+    case SSH_AUTH_SUCCESS: a->verdict = RS_SSH_ACCEPTED; return 0;
+    case SSH_AUTH_PARTIAL: a->verdict = RS_SSH_PARTIAL; return 0;
+    case SSH_AUTH_INFO: a->verdict = RS_SSH_ASKS; return 0;
+    case SSH_AUTH_DENIED: a->verdict = RS_SSH_DENIED; return 0;
+    default: return RS_EPROTO;
     }
 }
 
@@ -111,8 +99,10 @@ void rs_ssh_auth_methods(rs_ssh *s, char *out, unsigned long n)
         int bit;
         const char *name;
     } methods[] = {
-        {SSH_AUTH_METHOD_PUBLICKEY, "publickey"},     {SSH_AUTH_METHOD_PASSWORD, "password"},
-        {SSH_AUTH_METHOD_INTERACTIVE, "keyboard-interactive"}, {SSH_AUTH_METHOD_HOSTBASED, "hostbased"},
+        {SSH_AUTH_METHOD_PUBLICKEY, "publickey"},
+        {SSH_AUTH_METHOD_PASSWORD, "password"},
+        {SSH_AUTH_METHOD_INTERACTIVE, "keyboard-interactive"},
+        {SSH_AUTH_METHOD_HOSTBASED, "hostbased"},
         {SSH_AUTH_METHOD_GSSAPI_MIC, "gssapi-with-mic"},
     };
     int offered = ssh_userauth_list(rs_ssh_raw(s), NULL);

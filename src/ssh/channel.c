@@ -13,7 +13,7 @@
 enum {
     HIGH = 1024 * 1024, /* bytes that we keep for a reader; past them the server's window runs out */
     LOW = 256 * 1024,
-    BULK = 64 * 1024,   /* bytes handed to a session at once, so that control is never behind more */
+    BULK = 64 * 1024, /* bytes handed to a session at once, so that control is never behind more */
 };
 
 typedef struct source source;

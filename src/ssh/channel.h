@@ -26,7 +26,7 @@ void rs_ssh_channel_put(rs_ssh_channel *c);
 typedef struct rs_ssh_request {
     rs_ssh_step step;
     rs_ssh_channel *channel;
-    const char *text;  /* a command, a subsystem, a host or a path; the caller keeps it until the step is done */
+    const char *text; /* a command, a subsystem, a host or a path; the caller keeps it until the step is done */
     const char *value;
     int a, b;
 } rs_ssh_request;

@@ -69,9 +69,15 @@ static int l_pipe(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"spawn", rs_proc_spawn},   {"run", rs_proc_run}, {"which", rs_proc_which},
-    {"cwd", l_cwd},             {"kill", l_kill},     {"signal", l_signal},
-    {"signal_name", l_signal_name}, {"pipe", l_pipe}, {NULL, NULL},
+    {"spawn", rs_proc_spawn},
+    {"run", rs_proc_run},
+    {"which", rs_proc_which},
+    {"cwd", l_cwd},
+    {"kill", l_kill},
+    {"signal", l_signal},
+    {"signal_name", l_signal_name},
+    {"pipe", l_pipe},
+    {NULL, NULL},
 };
 
 int luaopen_rs_proc(lua_State *L)

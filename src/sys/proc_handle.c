@@ -347,9 +347,8 @@ static int l_index(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"wait", l_wait},       {"exits", l_exits},     {"ended", l_ended},   {"kill", l_kill},
-    {"stop", l_stop},       {"release", l_release}, {"resize", l_resize}, {"__index", l_index},
-    {"__gc", l_release},    {NULL, NULL},
+    {"wait", l_wait},       {"exits", l_exits},   {"ended", l_ended},   {"kill", l_kill},    {"stop", l_stop},
+    {"release", l_release}, {"resize", l_resize}, {"__index", l_index}, {"__gc", l_release}, {NULL, NULL},
 };
 
 void rs_proc_handle_register(lua_State *L)

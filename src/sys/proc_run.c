@@ -1,5 +1,6 @@
 /* proc.run: start, feed, collect and wait, as one operation. */
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <signal.h>
 #include <stddef.h>
@@ -46,12 +47,13 @@ typedef struct runner {
     rs_wait in_wait;
     char *input;
     size_t input_len, input_sent;
-    double idle;       /* seconds without output that end it, or negative */
+    int master;  /* of a pty; -1. It is closed last: a hangup would end a program that has closed its outputs already */
+    double idle; /* seconds without output that end it, or negative */
     size_t max_output; /* that is kept of each output */
     rs_timer limit_timer, idle_timer;
     const char *reason; /* why it was ended: timeout, line_timeout, limit */
     rs_wait *waiter;    /* NULL: cancelled */
-    bool ending, over;
+    bool terminal, ending, over;
 } runner;
 
 /* Runs whose waiter was cancelled and whose processes have not ended yet. */
@@ -84,6 +86,9 @@ static void runner_close(runner *r)
     collector_close(&r->err);
     rs_pgroup_release(r->group);
     r->group = NULL;
+    if (r->master >= 0)
+        close(r->master);
+    r->master = -1;
 }
 
 static void runner_free(runner *r)
@@ -355,6 +360,8 @@ static int open_end(runner *r, int *fd, rs_stream **s)
 
 static int open_ends(runner *r, rs_proc_ends *ends)
 {
+    if (r->terminal)
+        r->master = fcntl(ends->out, F_DUPFD_CLOEXEC, 3);
     int err = open_end(r, &ends->in, &r->in);
     if (!err)
         err = open_end(r, &ends->out, &r->out.s);
@@ -372,6 +379,7 @@ static runner *runner_new(lua_State *L, size_t input_len)
     if (!r)
         return NULL;
     r->loop = rs_task_loop(L);
+    r->master = -1;
     r->out.run = r->err.run = r;
     rs_buf_init(&r->out.got, 0);
     rs_buf_init(&r->err.got, 0);
@@ -387,16 +395,14 @@ static runner *runner_new(lua_State *L, size_t input_len)
 }
 
 /* A terminal isn't closed: its end of file is typed. */
-static void set_input(lua_State *L, runner *r, const char *input, size_t len)
+static void set_input(runner *r, const char *input, size_t len)
 {
     memcpy(r->input, input, len);
     r->input_len = len;
-    lua_getfield(L, 1, "pty");
-    if (lua_toboolean(L, -1)) {
+    if (r->terminal) {
         memcpy(r->input + len, RS_END_OF_INPUT, sizeof RS_END_OF_INPUT);
         r->input_len += sizeof RS_END_OF_INPUT - 1;
     }
-    lua_pop(L, 1);
 }
 
 static void begin(runner *r, double limit)
@@ -441,7 +447,10 @@ int rs_proc_run(lua_State *L)
     if (!r)
         return luaL_error(L, "not enough memory");
     r->max_output = max_output(L, 1);
-    set_input(L, r, input, len);
+    lua_getfield(L, 1, "pty");
+    r->terminal = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    set_input(r, input, len);
     r->idle = idle;
     int err = rs_proc_spec_start(L, 1, r->group, &ends, &f);
     if (!err)

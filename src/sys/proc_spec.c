@@ -252,14 +252,10 @@ static int pick_in(starter *s, int stage, int k)
     if (fd >= 0)
         close(fd);
     switch (t) {
-    case PIPE:
-        return s->pty >= 0 ? s->pty : open_pipe(s, true, &s->ends->in);
-    case INHERIT:
-        return 0;
-    case TO_FILE:
-        return keep(s, open_target(s->L, stage, "stdin", O_RDONLY, -1, s->f));
-    default:
-        return s->pty >= 0 ? s->pty : open_null(s);
+    case PIPE: return s->pty >= 0 ? s->pty : open_pipe(s, true, &s->ends->in);
+    case INHERIT: return 0;
+    case TO_FILE: return keep(s, open_target(s->L, stage, "stdin", O_RDONLY, -1, s->f));
+    default: return s->pty >= 0 ? s->pty : open_null(s);
     }
 }
 
@@ -270,15 +266,10 @@ static int pick_out(starter *s, int stage, int k, int mask)
         return open_pipe(s, false, &s->prev);
     switch (t) {
     case DEFAULT:
-    case PIPE:
-        return s->pty >= 0 ? s->pty : open_pipe(s, false, &s->ends->out);
-    case INHERIT:
-        fflush(stdout);
-        return 1;
-    case TO_FILE:
-        return keep(s, open_target(s->L, stage, "stdout", O_WRONLY, mask, s->f));
-    default:
-        return open_null(s);
+    case PIPE: return s->pty >= 0 ? s->pty : open_pipe(s, false, &s->ends->out);
+    case INHERIT: fflush(stdout); return 1;
+    case TO_FILE: return keep(s, open_target(s->L, stage, "stdout", O_WRONLY, mask, s->f));
+    default: return open_null(s);
     }
 }
 
@@ -295,15 +286,10 @@ static int pick_err(starter *s, int stage, int mask, int out)
                 s->nopened--; /* it serves the later stages too */
         }
         return s->err_write;
-    case INHERIT:
-        fflush(stdout);
-        return 2;
-    case TO_OUT:
-        return out;
-    case TO_FILE:
-        return keep(s, open_target(s->L, stage, "stderr", O_WRONLY, mask, s->f));
-    default:
-        return open_null(s);
+    case INHERIT: fflush(stdout); return 2;
+    case TO_OUT: return out;
+    case TO_FILE: return keep(s, open_target(s->L, stage, "stderr", O_WRONLY, mask, s->f));
+    default: return open_null(s);
     }
 }
 
