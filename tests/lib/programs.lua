@@ -36,6 +36,12 @@ function programs.wait_for(fn)
     end
 end
 
+--- Waits until no process has this word among its arguments.
+function programs.none_with(m, word)
+    local found = m:sh('ps -eo pid=,args= | grep -F -- "$1" | grep -v "grep\\|^ *$$ "', word)
+    return programs.wait_for(function() return found:run() == 1 end)
+end
+
 --- The numbers that a program wrote into a file, one a line, once there are n of them.
 function programs.pids_in(path, n)
     return programs.wait_for(function()
