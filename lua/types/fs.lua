@@ -137,6 +137,14 @@ function fs.match(pattern, path) end
 ---@return string? name
 function fs.walk(path, opts) end
 
+---The same, and the first entries with it: a small tree is one call.
+---@param path string
+---@param opts? rshell.FsWalkOptions
+---@return rshell.FsEntry[]? block
+---@return rshell.Walker|string|nil walker nil when that was all and every folder could be read; or the error's text
+---@return string? name
+function fs.walk_start(path, opts) end
+
 ---@class rshell.Walker
 local walker = {}
 

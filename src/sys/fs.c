@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "loop/loop.h"
 #include "loop/task_error.h"
 #include "sys/fs_at.h"
 #include "sys/fs_change.h"
@@ -30,8 +31,23 @@ static const char *const stat_options[] = {"stat", NULL};
 
 /* Asking */
 
+/* Names of owners that were met in the last second: with them a stat needs no worker. The loop's thread only. */
+static rs_fs_ids recent;
+static uint64_t recent_until;
+
+static void remember(const rs_fs_ids *ids)
+{
+    uint64_t now = rs_loop_now();
+    if (now > recent_until) {
+        rs_fs_ids_fini(&recent);
+        recent_until = now + 1000000000u;
+    }
+    rs_fs_ids_add(&recent, ids);
+}
+
 static int push_stat(lua_State *L, call *c)
 {
+    remember(&c->items.ids);
     rs_fs_push_stat(L, &c->stat);
     return 1;
 }
@@ -41,14 +57,32 @@ static int work_stat(call *c)
     return rs_fs_stat_path(&c->stat, c->path, c->flag, &c->items.ids);
 }
 
+static int stat_with(lua_State *L, bool follow)
+{
+    const char *path = rs_fs_arg_path(L, 1);
+    rs_fs_stat s;
+    if (path && rs_loop_now() <= recent_until) {
+        int err = rs_fs_stat_path(&s, path, follow, NULL);
+        if (err)
+            return rs_error_edge(L, err);
+        /* A link's text would be lost to an error of memory: that is for the worker. */
+        if (!s.target && rs_fs_stat_name(&s, &recent)) {
+            rs_fs_push_stat(L, &s);
+            return 1;
+        }
+        rs_fs_stat_fini(&s);
+    }
+    return rs_fs_call_run(L, &(call){.work = work_stat, .push = push_stat, .path = path, .flag = follow});
+}
+
 static int fs_stat(lua_State *L)
 {
-    return rs_fs_call_run(L, &(call){.work = work_stat, .push = push_stat, .path = rs_fs_arg_path(L, 1), .flag = true});
+    return stat_with(L, true);
 }
 
 static int fs_lstat(lua_State *L)
 {
-    return rs_fs_call_run(L, &(call){.work = work_stat, .push = push_stat, .path = rs_fs_arg_path(L, 1)});
+    return stat_with(L, false);
 }
 
 static int fs_type(lua_State *L)
@@ -498,6 +532,7 @@ int luaopen_rs_fs(lua_State *L)
         {"glob", fs_glob},
         {"match", fs_match},
         {"walk", rs_fs_lua_walk},
+        {"walk_start", rs_fs_lua_walk_start},
         {"read", fs_read},
         {"write", fs_write},
         {"append", fs_append},

@@ -92,6 +92,7 @@ void rs_fs_register_copy(lua_State *L);
 
 int rs_fs_lua_open(lua_State *L);
 int rs_fs_lua_walk(lua_State *L);
+int rs_fs_lua_walk_start(lua_State *L);
 int rs_fs_lua_tree_copier(lua_State *L);
 
 #endif

@@ -57,6 +57,15 @@ static void push_item(lua_State *L, const rs_fs_item *item, bool stat)
     lua_setfield(L, -2, "stat");
 }
 
+static void push_block(lua_State *L, const rs_fs_items *items, bool stat)
+{
+    lua_createtable(L, (int)items->n, 0);
+    for (size_t i = 0; i < items->n; i++) {
+        push_item(L, &items->items[i], stat);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
 static int step_finish(lua_State *L, void *job)
 {
     struct step *s = job;
@@ -64,15 +73,10 @@ static int step_finish(lua_State *L, void *job)
     w->over = s->got <= 0;
     if (s->got < 0)
         return rs_error_edge(L, s->got);
-    if (s->got == 0 && s->items.n == 0) {
+    if (s->got == 0 && s->items.n == 0)
         lua_pushnil(L);
-        return 1;
-    }
-    lua_createtable(L, (int)s->items.n, 0);
-    for (size_t i = 0; i < s->items.n; i++) {
-        push_item(L, &s->items.items[i], w->stat);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
+    else
+        push_block(L, &s->items, w->stat);
     return 1;
 }
 
@@ -171,7 +175,7 @@ static void read_dirs(lua_State *L, int arg, rs_fs_call *c)
     c->len = c->data ? strlen(c->data) : 0;
 }
 
-int rs_fs_lua_walk(lua_State *L)
+static rs_fs_call walk_call(lua_State *L)
 {
     static const char *const names[] = {"filter", "dirs", "depth", "stat", "block", NULL};
     rs_fs_call c = {.work = work_open, .push = rs_fs_push_handle, .free_core = free_walker, .class = class};
@@ -182,5 +186,45 @@ int rs_fs_lua_walk(lua_State *L)
     c.n = (uint64_t)rs_fs_opt_integer(L, 2, "depth", 1, 0);
     c.offset = (uint64_t)rs_fs_opt_integer(L, 2, "block", 1, BLOCK);
     read_dirs(L, 2, &c);
+    return c;
+}
+
+int rs_fs_lua_walk(lua_State *L)
+{
+    rs_fs_call c = walk_call(L);
+    return rs_fs_call_run(L, &c);
+}
+
+/* The first block too; a walk that ends in it leaves no core, unless there are errors to tell. */
+static int work_start(rs_fs_call *c)
+{
+    int err = work_open(c);
+    if (err)
+        return err;
+    struct walker *w = c->core;
+    size_t n_errors;
+    int got = rs_fs_walk_next(w->walk, w->block, &c->items);
+    rs_fs_walk_errors(w->walk, &n_errors);
+    w->over = got <= 0;
+    if (got < 0)
+        return got;
+    if (got == 0 && n_errors == 0) {
+        free_walker(w);
+        c->core = NULL;
+    }
+    return 0;
+}
+
+static int push_start(lua_State *L, rs_fs_call *c)
+{
+    push_block(L, &c->items, c->flag2);
+    return c->core ? 1 + rs_fs_push_handle(L, c) : 1;
+}
+
+int rs_fs_lua_walk_start(lua_State *L)
+{
+    rs_fs_call c = walk_call(L);
+    c.work = work_start;
+    c.push = push_start;
     return rs_fs_call_run(L, &c);
 }

@@ -20,9 +20,17 @@ struct rs_fs_id {
     char *name;
 };
 
-static int add_id(rs_fs_ids *ids, bool group, unsigned id)
+/* The newest are the likeliest to come again. */
+static const char *find_id(const rs_fs_ids *ids, bool group, unsigned id)
 {
-    char name[RS_NAME_MAX];
+    for (size_t i = ids->n; i > 0; i--)
+        if (ids->items[i - 1].group == group && ids->items[i - 1].id == id)
+            return ids->items[i - 1].name;
+    return NULL;
+}
+
+static int add_id(rs_fs_ids *ids, bool group, unsigned id, const char *name)
+{
     if (ids->n == ids->cap) {
         size_t cap = ids->cap ? ids->cap * 2 : 4;
         struct rs_fs_id *items = realloc(ids->items, cap * sizeof *items);
@@ -31,10 +39,6 @@ static int add_id(rs_fs_ids *ids, bool group, unsigned id)
         ids->items = items;
         ids->cap = cap;
     }
-    if (group)
-        rs_groups_name(id, name, sizeof name);
-    else
-        rs_users_name(id, name, sizeof name);
     struct rs_fs_id *item = &ids->items[ids->n];
     *item = (struct rs_fs_id){group, id, strdup(name)};
     if (!item->name)
@@ -43,19 +47,38 @@ static int add_id(rs_fs_ids *ids, bool group, unsigned id)
     return 0;
 }
 
-/* The newest are the likeliest to come again. */
-static int find_id(rs_fs_ids *ids, bool group, unsigned id, const char **out)
+static int ask_id(rs_fs_ids *ids, bool group, unsigned id, const char **out)
 {
-    for (size_t i = ids->n; i > 0; i--) {
-        if (ids->items[i - 1].group == group && ids->items[i - 1].id == id) {
-            *out = ids->items[i - 1].name;
-            return 0;
-        }
-    }
-    int err = add_id(ids, group, id);
+    char name[RS_NAME_MAX];
+    *out = find_id(ids, group, id);
+    if (*out)
+        return 0;
+    if (group)
+        rs_groups_name(id, name, sizeof name);
+    else
+        rs_users_name(id, name, sizeof name);
+    int err = add_id(ids, group, id, name);
     if (!err)
         *out = ids->items[ids->n - 1].name;
     return err;
+}
+
+int rs_fs_ids_add(rs_fs_ids *ids, const rs_fs_ids *other)
+{
+    int err = 0;
+    for (size_t i = 0; !err && i < other->n; i++) {
+        const struct rs_fs_id *id = &other->items[i];
+        if (!find_id(ids, id->group, id->id))
+            err = add_id(ids, id->group, id->id, id->name);
+    }
+    return err;
+}
+
+bool rs_fs_stat_name(rs_fs_stat *s, const rs_fs_ids *ids)
+{
+    s->owner = find_id(ids, false, s->st.st_uid);
+    s->group = find_id(ids, true, s->st.st_gid);
+    return s->owner && s->group;
 }
 
 void rs_fs_ids_fini(rs_fs_ids *ids)
@@ -73,9 +96,9 @@ int rs_fs_stat_at(rs_fs_stat *s, int dir, const char *name, bool follow, rs_fs_i
         return -errno;
     int err = 0;
     if (ids)
-        err = find_id(ids, false, s->st.st_uid, &s->owner);
+        err = ask_id(ids, false, s->st.st_uid, &s->owner);
     if (ids && !err)
-        err = find_id(ids, true, s->st.st_gid, &s->group);
+        err = ask_id(ids, true, s->st.st_gid, &s->group);
     if (!err && S_ISLNK(s->st.st_mode)) {
         s->target = rs_fs_readlink(dir, name, &err);
         if (s->target)

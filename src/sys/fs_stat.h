@@ -18,6 +18,11 @@ typedef struct rs_fs_stat {
     const char *owner, *group; /* the ids' */
 } rs_fs_stat;
 
+/* Adds the names of owner and group from ids; false when they aren't all there. */
+bool rs_fs_stat_name(rs_fs_stat *s, const rs_fs_ids *ids);
+/* Adds what other has. */
+int rs_fs_ids_add(rs_fs_ids *ids, const rs_fs_ids *other);
+
 /* ids NULL: no names are looked up. May block (users.h). */
 int rs_fs_stat_at(rs_fs_stat *s, int dir, const char *name, bool follow, rs_fs_ids *ids);
 int rs_fs_stat_path(rs_fs_stat *s, const char *path, bool follow, rs_fs_ids *ids);

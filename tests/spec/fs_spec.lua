@@ -136,6 +136,18 @@ spec.test("stat and lstat", function(t)
     fails(t, "ENOENT", nil, fs.stat "")
 end)
 
+spec.test("stat again and again", function(t)
+    local dir = t.tmp()
+    ok(t, fs.write(dir .. "/f", "12345"))
+    ok(t, fs.symlink("f", dir .. "/l"))
+    for _ = 1, 100 do
+        t.same({fs.stat(dir .. "/f").owner, fs.lstat(dir .. "/f").group}, {fs.stat(dir).owner, fs.stat(dir).group})
+        t.eq(fs.lstat(dir .. "/l").target, "f")
+        t.eq(fs.lstat(dir .. "/l").owner, fs.stat(dir).owner)
+        fails(t, "ENOENT", nil, fs.stat(dir .. "/x"))
+    end
+end)
+
 spec.test("types", function(t)
     local dir = tmp(t)
     ok(t, fs.symlink("/", dir .. "/l"))
@@ -366,6 +378,18 @@ spec.test("walk", function(t)
     t.eq(w:close(), true)
     t.eq(w:close(), true)
     t.raises("closed", w.next, w)
+end)
+
+spec.test("walk_start gives the first block at once", function(t)
+    local dir = tree(t)
+    local block, w = fs.walk_start(dir, {block = 10})
+    t.eq(#block, 10)
+    t.eq(#w:next(), 7)
+    t.eq(w:next(), nil)
+    t.eq(select("#", fs.walk_start(dir)), 1)
+    t.eq(#fs.walk_start(dir), 17)
+    t.same(fs.walk_start(dir .. "/empty"), {})
+    fails(t, "ENOENT", nil, fs.walk_start(dir .. "/nowhere"))
 end)
 
 -- Data
