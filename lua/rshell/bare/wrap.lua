@@ -1,5 +1,5 @@
--- The program that runs a spec over there: it tries everything first, tells the head, and becomes the program, so that its
--- signal is known; for a pipeline it waits, and tells every status in a trailer on stderr.
+-- The program that runs a spec over there: it tries everything first, tells the head, and becomes the program, so that
+-- its signal is known; for a pipeline it waits, and tells every status in a trailer on stderr.
 
 local shell = require "rshell.bare.shell"
 local stage = require "rshell.bare.stage"
@@ -12,9 +12,13 @@ local FAIL = 'F() { %s exit 1;}\n'
 
 -- Without any of the channel's streams, and nobody's child, so that no program waits for it. It ends the group when the
 -- server has lost us, and goes when the program has ended by itself.
-local WATCH = [[( (trap "" HUP INT QUIT TERM;while sleep 1;kill -0 $$;do [ -d /proc/$PPID ]||kill -0 $PPID||]]
-    .. [[{ kill -TERM -$$;sleep 1;kill -KILL -$$;exit;};done)&) </dev/null >/dev/null 2>&1
-]]
+local LOOP = [[trap "" HUP INT QUIT TERM;while sleep 1;kill -0 %s;do [ -d /proc/%s ]||kill -0 %s||]]
+    .. [[{ kill -TERM -%s;sleep 1;kill -KILL -%s;exit;};done]]
+local WATCH = "((" .. LOOP:format("$$", "$PPID", "$PPID", "$$", "$$") .. ")&) </dev/null >/dev/null 2>&1\n"
+
+-- Some shells keep a descriptor of their terminal, or open it anew: this one has none.
+local WATCH_PTY = "((s=$(command -v setsid);exec $s /bin/sh -c '" .. LOOP:format("$1", "$2", "$2", "$1", "$1")
+    .. "' sh $$ $PPID)&) </dev/null >/dev/null 2>&1\n"
 
 local function failing(nonce, pty)
     return FAIL:format(shell.head(nonce, '"! $1 $2"', pty))
@@ -25,7 +29,7 @@ end
 local function single(s, nonce, pty)
     local t = stage.of(s, 1)
     return table.concat {
-        failing(nonce, pty), t.setup, t.files, t.check, WATCH, shell.head(nonce, "$$", pty),
+        failing(nonce, pty), t.setup, t.files, t.check, pty and WATCH_PTY or WATCH, shell.head(nonce, "$$", pty),
         "exec ", t.run, " ", stage.redirections(s, pty),
     }
 end
@@ -51,7 +55,7 @@ end
 
 -- 4 and 5 are the channel's stdout and stderr, 6 its stdin.
 local function streams(s, k, n, pty)
-    local words = "3>&- 2>&5"
+    local words = "exec 3>&- 2>&5" -- inside: some shells tell how a child ended on what they redirect for it
     if k == n or s.stdout == "pipe" or s.stdout == "inherit" then words = words .. " >&4" end
     if k > 1 and (s.stdin == "pipe" or s.stdin == "inherit") then words = words .. " <&6" end
     local own = stage.redirections(k > 1 and not s.stdin and setmetatable({stdin = "pipe"}, {__index = s}) or s, pty)
@@ -60,8 +64,8 @@ end
 
 local function element(s, k, n, t, pty)
     local outer, own = streams(s, k, n, pty)
-    return ("{ T;(F() { exit 126;};%s%s%s\nexec %s %s) %s;echo %d=$? >&3;}"):format(
-        t.setup, t.files, t.enter, t.run, own, outer, k)
+    return ("{ T;(%s\nF() { exit 126;}\n%s%s%s\nexec %s %s);echo %d=$? >&3;}"):format(
+        outer, t.setup, t.files, t.enter, t.run, own, k)
 end
 
 local function pipeline(stages, nonce, pty)
@@ -74,7 +78,7 @@ local function pipeline(stages, nonce, pty)
         elements[k] = element(s, k, #stages, t, pty)
     end
     return table.concat {
-        failing(nonce, pty), TRAP, table.concat(tries), WATCH, shell.head(nonce, "$$", pty),
+        failing(nonce, pty), TRAP, table.concat(tries), pty and WATCH_PTY or WATCH, shell.head(nonce, "$$", pty),
         "exec 4>&1 5>&2 6<&0 2>/dev/null;T\n",
         "x=$({ ", table.concat(elements, "|"), ";} 3>&1)\n",
         "echo ", nonce, " $x >&5",
