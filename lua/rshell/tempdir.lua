@@ -44,16 +44,20 @@ local function sweep(conn)
     end
 end
 
+local function new(v)
+    local conn = v.conn
+    local text = fscall.ask({view = v, text = "a temporary folder"}, "make", "mktemp_dir", "rshell-")
+    conn.tempdirs, live[conn] = conn.tempdirs or {}, true
+    conn.tempdirs[text] = {view = v, text = text}
+    return conn.tempdirs[text]
+end
+
 ---@param v rshell.View
 ---@return rshell.TempDir
 function M.new(v)
-    local conn = v.conn
-    sweep(conn)
-    local text = fscall.ask({view = v, text = "a temporary folder"}, "make", "mktemp_dir", "rshell-")
-    local folder = {view = v, text = text}
-    conn.tempdirs, live[conn] = conn.tempdirs or {}, true
-    conn.tempdirs[text] = folder
-    return make(folder)
+    sweep(v.conn)
+    -- Who is cancelled while the folder is being made would not know of it.
+    return make(task.shield(new, v))
 end
 
 --- Deletes it. Twice is harmless, and so is a folder that is gone.

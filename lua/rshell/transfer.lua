@@ -133,6 +133,13 @@ end
 
 -- ---- links ----
 
+local function make_link(run, entry)
+    local place = {view = run.to.view, text = entry.dst}
+    local name = entry.old and stream.temp_name(entry.dst) or entry.dst
+    fscall.ask(place, "make the link", "symlink", entry.st.target, name)
+    if entry.old then stream.rename(run, name, entry.dst) end
+end
+
 local function copy_link(run, entry)
     local st, old = entry.st, entry.old
     if old and old.type == "link" and old.target == st.target and not run.o.always then
@@ -140,10 +147,7 @@ local function copy_link(run, entry)
         return
     end
     make_way(run, entry)
-    local place = {view = run.to.view, text = entry.dst}
-    local name = entry.old and stream.temp_name(entry.dst) or entry.dst
-    fscall.ask(place, "make the link", "symlink", st.target, name)
-    if entry.old then stream.rename(run, name, entry.dst) end
+    task.shield(make_link, run, entry)
     copied(run, entry)
 end
 

@@ -42,12 +42,12 @@ local function remove(run, text)
     view.check(run.to.view).fs.remove(text, {missing_ok = true})
 end
 
---- Gives it its name, or removes it.
+--- Gives it its name, or removes it. To be called in a shield.
 function M.rename(run, temp, text)
     local p = place(run.to, text)
     local ok, words, name = fscall.try(p, "write", "rename", temp, text)
     if ok then return end
-    task.shield(remove, run, temp)
+    remove(run, temp)
     fscall.fail(p, "write", words, name)
 end
 
@@ -148,7 +148,8 @@ end
 
 local function copy_big(run, entry)
     local p = place(run.to, entry.dst)
-    local temp, file, offset = open_temp(run, entry)
+    -- Who is cancelled while the file is being made would not know of it.
+    local temp, file, offset = task.shield(open_temp, run, entry)
     local g <close> = guard(run, temp, file)
     pump(run, entry, file, offset)
     fscall.ask_handle(p, "write", file, "close")
