@@ -203,16 +203,13 @@ static int go_to_root(struct walk *w)
 
 static int go_up(struct walk *w)
 {
-    size_t n = rs_buf_len(&w->out);
-    const char *s = rs_buf_data(&w->out);
-    while (n > 0 && s[n - 1] != '/')
-        n--;
-    char *up = strndup(s, n ? n - 1 : 0);
-    if (!up)
-        return -ENOMEM;
-    rs_buf_clear(&w->out);
-    int err = rs_buf_add_str(&w->out, up);
-    free(up);
+    size_t n;
+    char *path = rs_buf_take(&w->out, &n);
+    char *slash = path ? strrchr(path, '/') : NULL;
+    if (slash)
+        *slash = 0;
+    int err = path ? rs_buf_add_str(&w->out, path) : -ENOMEM;
+    free(path);
     return err ? err : move_to(w, openat(w->fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 

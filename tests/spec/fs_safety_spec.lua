@@ -136,17 +136,18 @@ spec.test("10,000 folders deep: every path works", function(t)
     t.same(fs.list(dir), {})
 end)
 
-spec.test("10,000 folders deep: every tree works", function(t)
+-- Not as deep, since it makes the tree three times; but longer than any path may be, and than the stack of descriptors.
+spec.test("3,000 folders deep: everything that goes through trees works", function(t)
     local dir = t.tmp()
     ok(t, fs.mkdir(dir .. "/a"))
-    deep_tree(t, dir .. "/a", DEEP)
+    deep_tree(t, dir .. "/a", 3000)
     local n, w = 0, fs.walk(dir .. "/a", {block = 500})
     while true do
         local block = w:next()
         if not block then break end
         n = n + #block
     end
-    t.eq(n, DEEP + 1)
+    t.eq(n, 3001)
     t.eq(#fs.glob(dir, "**/file"), 1)
     ok(t, fs.chmod(dir .. "/a", "go-rwx", {recursive = true}))
     ok(t, fs.chown(dir .. "/a", fs.stat(dir).uid, nil, {recursive = true}))
