@@ -13,5 +13,6 @@ local script = {
 files["playbooks"] = {read_globals = script}
 files["tests/spec"] = {read_globals = script}
 files["tests/bench"] = {read_globals = script}
+files["scripts"] = {read_globals = script}
 -- Declarations for the language server: nothing in them runs.
 files["lua/types"] = {ignore = {"2.."}, max_line_length = false}

@@ -1,4 +1,5 @@
--- Three real SSH servers on loopback, with their own keys and accounts, and a playbook run over them. scripts/demo runs it.
+-- Three real SSH servers on loopback, with their own keys and accounts, and a playbook run over them. scripts/demo
+-- runs it.
 
 package.path = arg[0]:gsub("[^/]*$", "") .. "../tests/lib/?.lua;" .. package.path
 
@@ -17,8 +18,8 @@ for i = 1, 3 do
     local b = bed.new()
     beds[i] = b
     say("web%d is 127.0.0.1 port %d, as %s", i, b.port, b.user)
-    lines[i] = ("Host web%d\n    HostName 127.0.0.1\n    Port %d\n    User %s\n    IdentityFile %s\n    UserKnownHostsFile %s\n")
-        :format(i, b.port, b.user, b.key, b.known_hosts)
+    local entry = "Host web%d\n  HostName 127.0.0.1\n  Port %d\n  User %s\n  IdentityFile %s\n  UserKnownHostsFile %s\n"
+    lines[i] = entry:format(i, b.port, b.user, b.key, b.known_hosts)
 end
 local config = beds[1].tmp / "config"
 config:write(table.concat(lines), {mode = "600"})

@@ -103,9 +103,9 @@ static void wake_up(rs_timer *t)
 static void end_processes(rs_loop *loop)
 {
     rs_timer limit = {0};
-    uint64_t end = rs_loop_now() + (uint64_t)(END_WAIT * 1e9);
-    while ((rs_proc_end_dropped() || rs_proc_unattended() > 0) && rs_loop_now() < end) {
-        (void)rs_timer_start(loop, &limit, (double)(end - rs_loop_now()) / 1e9, wake_up);
+    uint64_t last = rs_loop_now() + (uint64_t)(END_WAIT * 1e9);
+    while ((rs_proc_end_dropped() || rs_proc_unattended() > 0) && rs_loop_now() < last) {
+        (void)rs_timer_start(loop, &limit, (double)(last - rs_loop_now()) / 1e9, wake_up);
         rs_loop_poll(loop, true);
     }
     rs_timer_stop(loop, &limit);

@@ -603,7 +603,7 @@ static const luaL_Reg key_methods[] = {{"public", l_key_public}, {"__gc", l_key_
 static const luaL_Reg functions[] = {
     {"new", l_new}, {"pair", l_pair}, {"load_key", l_load_key}, {"public_key", l_public_key}, {NULL, NULL}};
 
-static void class(lua_State *L, const char *name, const luaL_Reg *methods)
+static void register_class(lua_State *L, const char *name, const luaL_Reg *methods)
 {
     luaL_newmetatable(L, name);
     luaL_setfuncs(L, methods, 0);
@@ -614,9 +614,9 @@ static void class(lua_State *L, const char *name, const luaL_Reg *methods)
 
 int luaopen_rs_ssh(lua_State *L)
 {
-    class(L, SESSION, session_methods);
-    class(L, CHANNEL, channel_methods);
-    class(L, KEY, key_methods);
+    register_class(L, SESSION, session_methods);
+    register_class(L, CHANNEL, channel_methods);
+    register_class(L, KEY, key_methods);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -286,9 +286,10 @@ void rs_pgroup_release(rs_pgroup *g)
 
 void rs_pgroups_forget(void)
 {
-    while (members) {
-        if (members->group)
-            rs_error("the process %d was never released", (int)members->pid);
-        reap(members);
+    for (member *m = members, *next; m; m = next) {
+        next = m->next;
+        if (m->group)
+            rs_error("the process %d was never released", (int)m->pid);
+        reap(m);
     }
 }

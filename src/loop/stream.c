@@ -70,7 +70,7 @@ void rs_stream_ready(rs_stream *s, bool in, bool out)
         tell(s);
         return;
     }
-    s->freed = &freed;
+    s->freed = &freed; /* cppcheck-suppress autoVariables ; put back below */
     if (in)
         wake(&s->in, 0);
     if (!freed && out)

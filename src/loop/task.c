@@ -1181,9 +1181,8 @@ int rs_task_main(lua_State *L, int nargs)
     int base = lua_gettop(L) - nargs - 1;
     rs_task *t = task_new(L, s, nargs);
     s->main = t;
-    while (t->state != DONE) {
-        run_ready(s);
-        if (t->state != DONE && !let_events_in(s) && t->state == PARKED) {
+    for (run_ready(s); t->state != DONE; run_ready(s)) {
+        if (!let_events_in(s) && t->state == PARKED) {
             t->failure = never_ends;
             make_ready(t);
         }

@@ -94,7 +94,7 @@ static void watch(rs_ssh *s)
 {
     int events = 0;
     if (!s->broken[0] && !s->suspended)
-        events = UV_READABLE | (ssh_get_poll_flags(s->raw) & SSH_WRITE_PENDING ? UV_WRITABLE : 0);
+        events = UV_READABLE | ((ssh_get_poll_flags(s->raw) & SSH_WRITE_PENDING) ? UV_WRITABLE : 0);
     quick_ack(s);
     if (events == s->watched)
         return;

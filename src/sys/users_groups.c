@@ -53,7 +53,8 @@ static void add_answer(collected *c, const char *text, size_t len)
 
 int rs_users_groups(const char *name, gid_t first, gid_t *out, int max)
 {
-    collected c = {.name = name, .out = out, .max = max};
+    collected c = {.name = name, .max = max};
+    c.out = out;
     add(&c, first);
     rs_groups_each(add_line, &c);
     if (rs_host_getent_useful("initgroups") || rs_host_getent_useful("group")) {

@@ -1,5 +1,5 @@
--- Benchmarks: commands timed in turn, A B C A B C ..., so that a machine whose speed drifts slows them all; what is printed is
--- medians, and ratios to the first.
+-- Benchmarks: commands timed in turn, A B C A B C ..., so that a machine whose speed drifts slows them all; what is
+-- printed is medians, and ratios to the first.
 
 local rshell = require "rshell"
 
@@ -11,8 +11,8 @@ local function median(list)
     return sorted[(#sorted + 1) // 2]
 end
 
---- cases: array of {name, fn}; each fn is called once a round, after one that isn't counted, and gives its figure, or nil to
---- have its wall time taken. unit and scale shape what is printed.
+--- cases: array of {name, fn}; each fn is called once a round, after one that isn't counted, and gives its figure, or
+--- nil to have its wall time taken. unit and scale shape what is printed.
 ---@param title string
 ---@param rounds integer
 ---@param cases table[]

@@ -15,7 +15,7 @@ static double now(void)
 
 int main(int argc, char **argv)
 {
-    int n = argc > 1 ? atoi(argv[1]) : 500;
+    int n = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 500;
     char name[] = "true", *args[] = {name, NULL};
     double before = now();
     for (int i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
--- A real OpenSSH server on loopback for one suite: its own keys, its own port, and as root its own account with a plain home, so
--- that nobody's shell start-up files matter. All of it goes when the bed is closed.
+-- A real OpenSSH server on loopback for one suite: its own keys, its own port, and as root its own account with a
+-- plain home, so that nobody's shell start-up files matter. All of it goes when the bed is closed.
 
 local host = require "rshell.sys.host"
 local net = require "rshell.sys.net"
@@ -42,8 +42,8 @@ local function make_account(bed)
     bed.user = ("rst%d%03d"):format(host.pid(), math.random(0, 999))
     bed.home = bed.dir .. "/home"
     retry(function()
-        here.useradd("-M", "-d", bed.home, "-s", bed.shell or "/bin/sh", "-p", "*", "-K", "UID_MIN=40000", "-K", "UID_MAX=49999",
-            bed.user)
+        here.useradd("-M", "-d", bed.home, "-s", bed.shell or "/bin/sh", "-p", "*", "-K", "UID_MIN=40000", "-K",
+            "UID_MAX=49999", bed.user)
     end)
     bed.account = true
     here.install("-d", "-o", bed.user, "-m", "700", bed.home)
@@ -51,7 +51,8 @@ end
 
 local function write_config(bed)
     local lines = {
-        "ListenAddress 127.0.0.1", "Port " .. bed.port, "HostKey " .. bed.host_key, "AuthorizedKeysFile " .. bed.dir .. "/keys/%u",
+        "ListenAddress 127.0.0.1", "Port " .. bed.port, "HostKey " .. bed.host_key,
+        "AuthorizedKeysFile " .. bed.dir .. "/keys/%u",
         "StrictModes no", "PidFile none", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
         "MaxStartups 500", "Subsystem sftp internal-sftp",
     }
@@ -75,7 +76,8 @@ end
 
 function Bed:start()
     write_config(self)
-    self.server = here["/usr/sbin/sshd"]["-D"]["-e"]["-f"][self.dir .. "/sshd_config"]:err_to(self.dir .. "/log"):popen()
+    local sshd = here["/usr/sbin/sshd"]["-D"]["-e"]["-f"][self.dir .. "/sshd_config"]
+    self.server = sshd:err_to(self.dir .. "/log"):popen()
     wait_until_up(self)
 end
 
@@ -87,7 +89,8 @@ end
 --- Options for ssh() that reach this bed and nothing else.
 function Bed:options(more)
     local opts = {
-        user = self.user, port = self.port, keyfile = self.key, known_hosts = self.known_hosts, config = false, host_keys = "strict",
+        user = self.user, port = self.port, keyfile = self.key, known_hosts = self.known_hosts, config = false,
+        host_keys = "strict",
     }
     for k, v in pairs(more or {}) do opts[k] = v end
     return opts

@@ -3,11 +3,12 @@ local spec = require "spec"
 local connect = require "rshell.ssh.connect"
 local machine = require "rshell.machine"
 
--- Connecting and logging in, against a real OpenSSH server. What machines can do once they are connected is machine_spec's.
+-- Connecting and logging in, against a real OpenSSH server. What machines can do once they are connected is
+-- machine_spec's.
 
 if not here["/usr/sbin/sshd"]["-V"] then os.exit(1) end
 local is_root = here.id["-u"]:text() == "0"
-local bed <close> = require "bed".new {config = {is_root and "PasswordAuthentication yes" or "", "KbdInteractiveAuthentication no"}}
+local bed <close> = require "bed".new {config = {is_root and "PasswordAuthentication yes" or "# as it is"}}
 
 local function open(more) return connect.open("127.0.0.1", bed:options(more)) end
 
@@ -96,7 +97,7 @@ end)
 
 spec.test("the agent's keys; IdentitiesOnly; an agent that never answers", function(t)
     local socket = t.tmp() .. "/agent"
-    local agent <close> = here["ssh-agent"]["-D"]["-a"][socket]:popen()
+    local _ <close> = here["ssh-agent"]["-D"]["-a"][socket]:popen()
     for _ = 1, 100 do
         if here:path(socket):exists() then break end
         sleep(0.02)

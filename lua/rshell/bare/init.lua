@@ -1,14 +1,16 @@
--- The bare backend: a machine that has /bin/sh and standard tools, reached through a connector. Same modules and answers as
--- rshell.sys.*, so that all above is written once.
+-- The bare backend: a machine that has /bin/sh and standard tools, reached through a connector. Same modules and
+-- answers as rshell.sys.*, so that all above is written once.
 --
 -- A connector is a table of functions; each waits, and answers `nil, text, NAME` for an expected failure:
 --
---   exec(line, opts)     runs a command line in the login shell over there; opts.pty = {term=, rows=, cols=}. Gives a channel:
---                        .stdin .stdout .stderr (streams: read, write, lines, close), :wait([seconds]) -> {code=} or {signal=},
---                        {} where nobody knows, or nil, text, "ETIMEOUT"; :exit() -> the same, or false while it runs;
---                        :signal(name) -> true or nil, text, NAME; :resize(rows, cols); :close() drops it at once
+--   exec(line, opts)   runs a command line in the login shell over there; opts.pty = {term=, rows=, cols=}. A channel:
+--                      .stdin .stdout .stderr   streams: read, write, lines, close
+--                      :wait([seconds])         {code=} or {signal=}, {} where nobody knows, or nil, text, "ETIMEOUT"
+--                      :exit()                  the same, or false while it runs
+--                      :signal(name)            true, or nil, text, NAME
+--                      :resize(rows, cols), :close() drops it at once
 --   connect_tcp(host, port), connect_unix(path)   a stream to there
---   broken()             why the connection is gone, or nil
+--   broken()           why the connection is gone, or nil
 
 local M = {}
 

@@ -80,7 +80,8 @@ local function judge(entry)
     local e = entry.error
     if entry.status == "ok" then return 0 end
     if err.is(e) and e.kind == "process" then
-        return e.code or 255, e.code and ("exited with status %d"):format(e.code) or ("was ended by signal %s"):format(e.signal)
+        if e.code then return e.code, ("exited with status %d"):format(e.code) end
+        return 255, ("was ended by signal %s"):format(e.signal)
     end
     return 255, err.is(e) and e.message or tostring(e or entry.status)
 end
@@ -131,7 +132,7 @@ local function run_all(web, names, words, values)
     local options = {limit = values.limit and math.tointeger(values.limit)}
     if values.json then return web:run(words, {timeout = values.timeout, limit = options.limit}) end
     local show, state = line_printer(names), {done = 0}
-    local line <close> = progress(names, state)
+    local _ <close> = progress(names, state)
     local function run(m)
         local c = m.cmd[words[1]]:bind(table.unpack(words, 2)):with {timeout = values.timeout}
         if values.fold then return c() end

@@ -1,7 +1,8 @@
 -- The SSH agent: which keys it has, and libssh's conversation with it.
 --
--- libssh talks to an agent in a way that blocks, so it does that on a worker, over a socket that a task of ours serves. What it
--- may see is our choice (IdentitiesOnly), and an agent that never answers holds up nobody but its own session.
+-- libssh talks to an agent in a way that blocks, so it does that on a worker, over a socket that a task of ours
+-- serves. What it may see is our choice (IdentitiesOnly), and an agent that never answers holds up nobody but its own
+-- session.
 
 local raw = require "rshell.ssh.raw"
 local task = require "rshell.task"
@@ -84,7 +85,7 @@ function M.login(session, path, keys, seconds)
     local ours <close>, theirs = raw.pair()
     local server <close> = task.spawn(serve, ours, path, keys)
     -- When the time is over the socket closes, which ends what the worker waits for.
-    local guard <close> = task.spawn(function()
+    local _ <close> = task.spawn(function()
         task.sleep(seconds)
         server:cancel()
         ours:close()

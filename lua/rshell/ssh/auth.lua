@@ -1,4 +1,5 @@
--- Logging in: the agent's keys, key files, keyboard-interactive, password, in this order, as far as the server takes them.
+-- Logging in: the agent's keys, key files, keyboard-interactive, password, in this order, as far as the server takes
+-- them.
 
 local agent = require "rshell.ssh.agent"
 local ask = require "rshell.ask"
@@ -213,8 +214,8 @@ local WAYS = {
     publickey = try_keys, ["keyboard-interactive"] = try_interactive, password = try_password,
 }
 
---- The ways in the order of PreferredAuthentications. Keys need no question first; passwords do, so that none is asked for that
---- the server wouldn't take.
+--- The ways in the order of PreferredAuthentications. Keys need no question first; passwords do, so that none is
+--- asked for that the server wouldn't take.
 local function ways(l)
     local list = {}
     local order = l.config.preferredauthentications or "publickey,keyboard-interactive,password"
@@ -237,7 +238,8 @@ function M.login(l)
     end
     local tried = #l.tried > 0 and "tried " .. table.concat(l.tried, ", ") or "there was nothing to try"
     err.raise {
-        kind = "auth", message = ("%s: permission denied; %s; the server takes %s"):format(l.who, tried, l.methods or "?"),
+        kind = "auth",
+        message = ("%s: permission denied; %s; the server takes %s"):format(l.who, tried, l.methods or "?"),
         hint = "see which key belongs there: ssh-add -l lists the agent's, keyfile= or IdentityFile names another",
     }
 end

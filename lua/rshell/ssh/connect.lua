@@ -1,5 +1,5 @@
--- ssh "host": from a name to a machine. Each step of the way is a function here; what it decides comes from ssh_config, from
--- known_hosts, and from the caller's options, which win.
+-- ssh "host": from a name to a machine. Each step of the way is a function here; what it decides comes from
+-- ssh_config, from known_hosts, and from the caller's options, which win.
 
 local auth = require "rshell.ssh.auth"
 local config = require "rshell.ssh.config"
@@ -18,10 +18,11 @@ local CONNECT_SECONDS, KEEPALIVE, MISSES = 10, 15, 3
 local BLOCK = 65536
 
 local OPTIONS = {
-    user = "string", port = "integer", keyfile = "string|table", password = "string|function", passphrase = "string|function",
-    jump = "string|userdata", config = "string|boolean", known_hosts = "string", host_keys = "string", connect_timeout = "number",
-    keepalive = "number", ciphers = "string", compression = "boolean", retries = "integer", retry_delay = "number", env = "table",
-    cwd = "string", timeout = "number", agent = "boolean|string", batch = "boolean", options = "table",
+    user = "string", port = "integer", keyfile = "string|table", password = "string|function",
+    passphrase = "string|function", jump = "string|userdata", config = "string|boolean", known_hosts = "string",
+    host_keys = "string", connect_timeout = "number", keepalive = "number", ciphers = "string", compression = "boolean",
+    retries = "integer", retry_delay = "number", env = "table", cwd = "string", timeout = "number",
+    agent = "boolean|string", batch = "boolean", options = "table",
 }
 M.OPTIONS = OPTIONS
 
@@ -76,7 +77,10 @@ local function unreachable(cfg, what, text, name)
     elseif kind ~= "connect" and kind ~= "unreachable" and kind ~= "timeout" then
         kind = "connect"
     end
-    err.raise {kind = kind, message = ("can't connect to %s port %d: %s%s"):format(cfg.hostname, cfg.port, what, text), name = name}
+    err.raise {
+        kind = kind, name = name,
+        message = ("can't connect to %s port %d: %s%s"):format(cfg.hostname, cfg.port, what, text),
+    }
 end
 
 local function pump(from, to)
@@ -100,7 +104,9 @@ end
 
 local function through_command(cfg)
     local line = "exec " .. cfg.proxycommand
-    local handle, text, name = require "rshell.sys.proc".spawn {argv = {"/bin/sh", "-c", line}, stdin = "pipe", stderr = "inherit"}
+    local handle, text, name = require "rshell.sys.proc".spawn {
+        argv = {"/bin/sh", "-c", line}, stdin = "pipe", stderr = "inherit",
+    }
     if not handle then unreachable(cfg, "the proxy command: ", text, name) end
     return bridge(handle.stdout, handle.stdin, function()
         handle.stdin:close()
@@ -143,8 +149,10 @@ end
 local function open_jumps(opts, hops)
     local before
     for _, hop in ipairs(hops) do
-        local more = {config = opts.config, jump = before or "none", host_keys = opts.host_keys, known_hosts = opts.known_hosts,
-            connect_timeout = opts.connect_timeout, user = hop.user, port = hop.port, batch = opts.batch}
+        local more = {
+            config = opts.config, jump = before or "none", host_keys = opts.host_keys, known_hosts = opts.known_hosts,
+            connect_timeout = opts.connect_timeout, user = hop.user, port = hop.port, batch = opts.batch,
+        }
         local ok, m = pcall(M.open, hop.host, more)
         if not ok then
             if before then before:close() end
@@ -184,14 +192,20 @@ end
 
 -- What libssh can, best first. AES-GCM is first where the CPU has AES, which the session decides when nothing is said.
 local DEFAULTS = {
-    ciphers = {"aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-ctr", "aes192-ctr",
-        "aes128-ctr"},
-    kexalgorithms = {"curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384",
+    ciphers = {
+        "aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-ctr", "aes192-ctr",
+        "aes128-ctr",
+    },
+    kexalgorithms = {
+        "curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384",
         "ecdh-sha2-nistp521", "diffie-hellman-group18-sha512", "diffie-hellman-group16-sha512",
-        "diffie-hellman-group-exchange-sha256", "diffie-hellman-group14-sha256"},
+        "diffie-hellman-group-exchange-sha256", "diffie-hellman-group14-sha256",
+    },
     macs = {"hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512"},
-    hostkeyalgorithms = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512",
-        "rsa-sha2-256"},
+    hostkeyalgorithms = {
+        "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512",
+        "rsa-sha2-256",
+    },
 }
 
 --- The algorithms that ssh_config asks for, as libssh takes them; nil where it says nothing.
@@ -224,8 +238,11 @@ end
 local function check_size(cfg, key)
     local bits = known.rsa_bits(key)
     if bits and bits < (cfg.requiredrsasize or 1024) then
-        err.raise {kind = "hostkey", message = ("the RSA key of %s has %d bits; at least %d are required"):format(cfg.hostname, bits,
-            cfg.requiredrsasize)}
+        err.raise {
+            kind = "hostkey",
+            message = ("the RSA key of %s has %d bits; at least %d are required")
+                :format(cfg.hostname, bits, cfg.requiredrsasize),
+        }
     end
 end
 
@@ -244,8 +261,8 @@ local function open_session(opts, cfg, stream)
     if cfg.hostkeyalias then name, port = cfg.hostkeyalias, 22 end -- an alias stands without its port
     local files = files_of(opts, cfg)
     local session, text, code = raw.new(stream, {
-        user = cfg.user, host = cfg.hostname, ciphers = wanted(cfg, "ciphers", opts.ciphers), kex = wanted(cfg, "kexalgorithms"),
-        macs = wanted(cfg, "macs"), hostkeys = host_keys(cfg, files, name, port),
+        user = cfg.user, host = cfg.hostname, ciphers = wanted(cfg, "ciphers", opts.ciphers),
+        kex = wanted(cfg, "kexalgorithms"), macs = wanted(cfg, "macs"), hostkeys = host_keys(cfg, files, name, port),
         compression = opts.compression or cfg.compression or false,
     })
     if not session then err.raise {kind = err.kind_of(code), message = "can't begin SSH: " .. text} end
@@ -314,7 +331,8 @@ end
 local function make_machine(name, opts, cfg, session, close_way)
     local view = require "rshell.view"
     local conn = setmetatable({
-        name = name, host = cfg.hostname, port = cfg.port, user = cfg.user, kind = "bare", session = session, close_way = close_way,
+        name = name, host = cfg.hostname, port = cfg.port, user = cfg.user, kind = "bare", session = session,
+        close_way = close_way,
     }, Connection)
     conn.connector = connector.new(session, environment(cfg))
     conn.backend = require "rshell.bare".new(conn.connector)

@@ -9,7 +9,8 @@ local Channel = {}
 Channel.__index = Channel
 
 local function wrap(raw)
-    return setmetatable({raw = raw, stdin = raw:stream "in", stdout = raw:stream "out", stderr = raw:stream "err"}, Channel)
+    local c = {raw = raw, stdin = raw:stream "in", stdout = raw:stream "out", stderr = raw:stream "err"}
+    return setmetatable(c, Channel)
 end
 
 function Channel:wait(seconds) return self.raw:wait(seconds or -1) end
@@ -35,7 +36,8 @@ local functions = {}
 
 -- ---- how many channels the server lets us have ----
 
---- Waits for a place, then opens a channel. A server that refuses has a limit (MaxSessions): work beyond it waits its turn.
+--- Waits for a place, then opens a channel. A server that refuses has a limit (MaxSessions): work beyond it waits its
+--- turn.
 local function open_channel(c)
     while true do
         while c.limit and c.open >= c.limit do c.freed:wait() end
@@ -48,8 +50,8 @@ local function open_channel(c)
     end
 end
 
---- A spare channel is kept open, so that a command takes one round trip. It doesn't count against what others may need: when
---- the server has no more places it is used up.
+--- A spare channel is kept open, so that a command takes one round trip. It doesn't count against what others may
+--- need: when the server has no more places it is used up.
 local function prepare(c)
     if c.preparing or c.spare or c.limit or c.closed then return end
     c.preparing = true

@@ -32,17 +32,18 @@ local function add(id)
 end
 
 local function changed(id, entry)
-    refuse(id, ("the key of %s has changed: %s %s, but %s:%d has %s %s"):format(shown(id), id.type, known.fingerprint(id.key),
-        entry.file, entry.line, entry.type, known.fingerprint(entry.key)),
-        ("somebody may be in between. If the machine was set up anew: ssh-keygen -R '%s' -f '%s'"):format(shown(id), entry.file),
-        {file = entry.file, line = entry.line})
+    local what = ("the key of %s has changed: %s %s, but %s:%d has %s %s"):format(shown(id), id.type,
+        known.fingerprint(id.key), entry.file, entry.line, entry.type, known.fingerprint(entry.key))
+    local hint = "somebody may be in between. If the machine was set up anew: ssh-keygen -R '%s' -f '%s'"
+    refuse(id, what, hint:format(shown(id), entry.file), {file = entry.file, line = entry.line})
 end
 
 local function ask_user(id)
-    local question = ("The key of %s is not known: %s %s\nConnect and remember it (yes/no)? "):format(shown(id), id.type,
-        known.fingerprint(id.key))
+    local question = ("The key of %s is not known: %s %s\nConnect and remember it (yes/no)? ")
+        :format(shown(id), id.type, known.fingerprint(id.key))
     return ask.alone(function()
-        if known.check(id.files, id.names, id.port, id.type, id.key) == "ok" then return true end -- asked by somebody else
+        -- Somebody else may have asked in the meantime.
+        if known.check(id.files, id.names, id.port, id.type, id.key) == "ok" then return true end
         local answer = ask.now(question, true)
         if not answer or not answer:lower():match "^y" then return false end
         add(id)
@@ -64,7 +65,8 @@ function M.check(id)
     if id.mode == "accept-new" then return add(id) end
     if id.mode == "ask" and ask.possible() and ask_user(id) then return end
     refuse(id, ("the key of %s is not known: %s %s"):format(shown(id), id.type, known.fingerprint(id.key)),
-        ('check the fingerprint, then add it: ssh-keyscan -p %d %s, or host_keys="accept-new"'):format(id.port, id.names[1]))
+        ('check the fingerprint, then add it: ssh-keyscan -p %d %s, or host_keys="accept-new"')
+            :format(id.port, id.names[1]))
 end
 
 return M
