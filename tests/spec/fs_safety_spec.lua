@@ -292,6 +292,34 @@ spec.test("readers see the old file or the new one", function(t)
     t.eq(#fs.list(f:match "^(.*)/"), 1)
 end)
 
+-- Several tasks
+
+spec.test("a handle that one task waits on", function(t)
+    local has, task = pcall(require, "rshell.task")
+    if not has then t.skip "there are no tasks in this Lua" end
+    local p = t.tmp() .. "/p"
+    assert(os.execute("mkfifo " .. p))
+    local f, g = ok(t, fs.open(p, "r+")), ok(t, fs.open(p, "r+"))
+    local reading = task.spawn(function() return f:read(1) end)
+    task.sleep(0.05)
+    t.raises("another task", f.read, f, 1)
+    t.raises("another task", f.write, f, "x")
+    reading:cancel()
+    t.eq(pcall(reading.await, reading), false)
+    t.eq(f:close(), true) -- what still reads has the file to itself
+    t.raises("closed", f.read, f)
+    ok(t, g:write "x")
+    g:close()
+
+    local w = ok(t, fs.walk("/usr/include"))
+    local walking = task.spawn(function() return w:next() end)
+    task.sleep(0)
+    local got, err = pcall(w.next, w)
+    t.ok(got or tostring(err):find "another task")
+    w:close()
+    t.ok(#walking:await() > 0)
+end)
+
 -- Killed
 
 -- Copies over and over, and is killed again and again; after each kill what stands under a final name is whole. Returns
