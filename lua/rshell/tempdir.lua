@@ -29,7 +29,13 @@ local function remove(folder)
     local conn = folder.view.conn
     if not (conn.tempdirs and conn.tempdirs[folder.text] == folder) then return true end
     forget(folder)
-    return view.check(folder.view).fs.remove(folder.text, {recursive = true, missing_ok = true})
+    local fs = view.check(folder.view).fs
+    local how = {recursive = true, missing_ok = true}
+    local ok, text, name, where = fs.remove(folder.text, how)
+    if ok or name ~= "EACCES" then return ok, text, name, where end
+    -- Folders in it that were closed to ourselves.
+    fs.chmod(folder.text, "u+rwx", {recursive = true})
+    return fs.remove(folder.text, how)
 end
 
 --- Also in a task that was cancelled.
@@ -46,7 +52,8 @@ end
 
 local function new(v)
     local conn = v.conn
-    local text = fscall.ask({view = v, text = "a temporary folder"}, "make", "mktemp_dir", "rshell-")
+    local text, words, name = view.call(v, "fs", "mktemp_dir", "rshell-")
+    if not text then view.fail(v, "can't make a temporary folder", words, name) end
     conn.tempdirs, live[conn] = conn.tempdirs or {}, true
     conn.tempdirs[text] = {view = v, text = text}
     return conn.tempdirs[text]
