@@ -142,13 +142,30 @@ end
 
 --- An iterator over what a program prints. While somebody works on a block, the program isn't idle.
 ---@param stream rshell.Stream
----@param what any? as of read
-function Job:blocks(stream, what)
+function Job:blocks(stream)
+    return self:reads(function() return stream:read(BLOCK) end)
+end
+
+--- An iterator over the lines that a program prints; past max bytes without a newline the job is ended.
+---@param stream rshell.Stream
+---@param max number
+function Job:lines(stream, max)
+    return self:reads(function()
+        local line = stream:read("L", nil, max + 1)
+        if not line or line:sub(-1) == "\n" then return line and line:sub(1, -2) end
+        if #line <= max then return line end
+        self:abort("reason", "limit")
+    end)
+end
+
+--- An iterator over what read gives.
+---@param read fun(): string?
+function Job:reads(read)
     local working = 0
     return function()
         self.busy = self.busy - working
         self.active = task.now()
-        local block = stream:read(what or BLOCK)
+        local block = read()
         working = block and 1 or 0
         self.busy = self.busy + working
         self.active = task.now()

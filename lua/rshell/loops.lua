@@ -30,20 +30,21 @@ local function keeper(max)
 end
 
 local function start(plan)
+    local max = plan.opts.max_output or status.MAX_OUTPUT
     local j = job.start(plan, segment.of(plan), {})
     j:limit(status.limit(plan), plan.opts.line_timeout)
-    return j, keeper(plan.opts.max_output or status.MAX_OUTPUT)
+    return j, max, keeper(max)
 end
 
 --- for line in c:lines()
 function M.lines(plan)
-    local j, errors, keep = start(plan)
+    local j, max, errors, keep = start(plan)
     if j.stderr then
         j:pump(function()
             for block in j:blocks(j.stderr) do keep(block) end
         end)
     end
-    local read = j.stdout and j:blocks(j.stdout, "l")
+    local read = j.stdout and j:lines(j.stdout, max)
     local function next_line()
         if j.closed then return nil end
         local ok, line = true, nil
@@ -58,8 +59,8 @@ function M.lines(plan)
 end
 
 --- Moves lines to the queue, which is closed when nothing more will come.
-local function queue_lines(j, which, queue, open)
-    for line in j:blocks(j[which == "out" and "stdout" or "stderr"], "l") do
+local function queue_lines(j, which, max, queue, open)
+    for line in j:lines(which == "out" and j.stdout or j.stderr, max) do
         if not queue:put {which, line} then break end
     end
     open[which] = nil
@@ -68,11 +69,11 @@ end
 
 --- for which, line in c:iter()
 function M.iter(plan)
-    local j, errors, keep = start(plan)
+    local j, max, errors, keep = start(plan)
     local queue, open = new_queue(QUEUED), {out = j.stdout and true, err = j.stderr and true}
     for which in next, {out = open.out, err = open.err} do
         j:pump(function()
-            local ok, e = pcall(queue_lines, j, which, queue, open)
+            local ok, e = pcall(queue_lines, j, which, max, queue, open)
             if not ok then
                 queue:close()
                 error(e, 0)

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +63,7 @@ typedef struct read_request {
     lstream *ls;
     enum want want;
     size_t n;
+    size_t max;     /* bytes of a line that come at once */
     size_t scanned; /* bytes without a newline so far */
     uint64_t end;   /* of its time, 0: none */
     int err;        /* why no more will come, once that is known */
@@ -106,6 +109,8 @@ static int take_wanted(lua_State *L, read_request *r)
     case LINE_END:
         at = rs_buf_find(in, '\n', r->scanned);
         r->scanned = len;
+        if ((at < 0 ? len : (size_t)at) >= r->max)
+            return take(L, in, r->max, 0);
         if (at < 0)
             return 0;
         return r->want == LINE ? take(L, in, (size_t)at, 1) : take(L, in, (size_t)at + 1, 0);
@@ -171,14 +176,15 @@ static int read_on(lua_State *L, int status, lua_KContext ctx)
     return rs_task_wait_for(L, &r->wait, left(r), ctx, read_on);
 }
 
-/* stream:read([what [, timeout]]) */
+/* stream:read([what [, timeout [, max]]]): a line of more than max bytes comes in pieces; only the last has the newline. */
 static int l_read(lua_State *L)
 {
     lstream *ls = check_open(L, 1);
-    double seconds = luaL_optnumber(L, 3, -1);
+    double seconds = luaL_optnumber(L, 3, -1), max = luaL_optnumber(L, 4, HUGE_VAL);
+    luaL_argcheck(L, max >= 1, 4, "at least 1 expected");
     lua_settop(L, 3);
     read_request *r = lua_newuserdatauv(L, sizeof *r, 0);
-    *r = (read_request){.ls = ls};
+    *r = (read_request){.ls = ls, .max = max < 9e15 ? (size_t)max : SIZE_MAX};
     parse_format(L, 2, r);
     if (seconds >= 0 && seconds < 1e9)
         r->end = rs_loop_now() + (uint64_t)(seconds * 1e9);
