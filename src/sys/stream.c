@@ -293,7 +293,7 @@ static int write_on(lua_State *L, int status, lua_KContext ctx)
     if (q->sent < q->len)
         return await_room(L, q, write_on);
     leave_queue(q);
-    lua_settop(L, 1);
+    lua_pushvalue(L, 1); /* Lua 5.4.4's lua_settop, when it closes q, may leave the stack where it was before it grew */
     return 1;
 }
 
