@@ -216,7 +216,7 @@ local function guarded(s, r, seconds, fn, ...)
     error(e, 0)
 end
 
-local OPTIONS = {timeout = "number"}
+local OPTIONS = {timeout = "seconds"}
 
 --- Runs a script: its status (nil when a signal ended the shell), what it printed, what it complained, and that signal.
 ---@param script string
@@ -262,7 +262,7 @@ function mt.__index(self, key)
     local s = state(self)
     if members[key] then return members[key] end
     if fields[key] then return fields[key](s) end
-    options.no_member("session", key, {run = 1, popen = 1, close = 1, pid = 1, closed = 1, machine = 1})
+    options.no_member("session", key, members, fields)
 end
 
 function mt.__tostring(self)
@@ -314,7 +314,7 @@ function popen_mt.__index(self, key)
     local p = popen_state(self)
     if popen_members[key] then return popen_members[key] end
     if popen_fields[key] then return popen_fields[key](p) end
-    options.no_member("session process", key, {stdout = 1, stderr = 1, code = 1, wait = 1, close = 1})
+    options.no_member("session process", key, popen_members, popen_fields)
 end
 
 function popen_mt.__tostring(self)

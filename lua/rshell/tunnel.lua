@@ -1,0 +1,166 @@
+-- m:tunnel(lport, dport, opts): one connects to lport here and comes out at dport over there; or, in reverse, connects
+-- over there and comes out here. Both ends are the `net` of a backend, whatever machine it is.
+--
+-- A task accepts; each connection is a task that moves bytes both ways until both sides have ended what they send.
+
+local err = require "rshell.shared.error"
+local log = require "rshell.log"
+local machine = require "rshell.machine"
+local object = require "rshell.object"
+local options = require "rshell.shared.options"
+local sockets = require "rshell.sockets"
+local task = require "rshell.task"
+
+local M = {}
+
+local BLOCK = 65536
+local RETRY = 0.1 -- seconds until the next try to accept when that failed for want of something (files, memory)
+
+local mt, make, state, test = object.class "tunnel"
+
+---@class rshell.Tunnel
+local members = {}
+M.members = members
+
+-- ---- one connection ----
+
+--- Moves bytes until `from` ends, and passes the end on.
+local function move(t, from, to, counter)
+    for block in function() return from:read(BLOCK) end do
+        to:write(block)
+        t[counter] = t[counter] + #block
+    end
+    to:shutdown()
+end
+
+--- One direction that fails ends the other: who can't be written to is gone.
+local function move_both(t, near, far)
+    local ends = {task.spawn(move, t, near, far, "sent"), task.spawn(move, t, far, near, "received")}
+    local _ <close> = setmetatable({}, {__close = function() for _, one in ipairs(ends) do one:close() end end})
+    local first, i = task.select(ends)
+    first:await()
+    ends[3 - i]:await()
+end
+
+local function told(e)
+    return err.is(e) and e.message or tostring(e)
+end
+
+local function serve(t, near)
+    local _ <close> = near
+    local far, text = sockets.open(t.to, t.dport, t.dhost)
+    if not far then
+        log.write("info", "tunnel", ("%s: can't connect: %s"):format(t.name, text))
+        return
+    end
+    local _ <close> = far
+    move_both(t, near, far)
+end
+
+local function connection(t, near)
+    t.connections = t.connections + 1
+    local ok, e = pcall(serve, t, near)
+    t.connections = t.connections - 1
+    t.tasks[task.current()] = nil
+    if not ok then log.write("debug", "tunnel", ("%s: %s"):format(t.name, told(e))) end
+end
+
+-- ---- accepting ----
+
+local PASSING = {EMFILE = true, ENFILE = true, ENOMEM = true, ENOBUFS = true, ECONNABORTED = true}
+
+local function accept_all(t)
+    while true do
+        local near, text, name = t.listener:accept()
+        if near then
+            t.tasks[task.spawn(connection, t, near)] = true
+        elseif PASSING[name] then
+            log.write("warning", "tunnel", ("%s: can't accept a connection: %s"):format(t.name, text))
+            task.sleep(RETRY)
+        else
+            t.defunct = not t.closed
+            return
+        end
+    end
+end
+
+-- ---- the tunnel ----
+
+local OPTIONS = {host = "string", lhost = "string", reverse = "boolean"}
+
+local function place_name(place, host)
+    return type(place) == "string" and place or host and ("%s:%d"):format(host, place) or ("%d"):format(place)
+end
+
+--- The view of this machine.
+local function here()
+    return machine.test(require "rshell".here)
+end
+
+---@param v rshell.View
+---@param lport integer|string|rshell.Path where one connects; 0 takes a free port
+---@param dport integer|string|rshell.Path where it comes out
+---@param opts {host: string?, lhost: string?, reverse: boolean?}?
+---@return rshell.Tunnel
+function M.new(v, lport, dport, opts)
+    opts = options.check("tunnel", opts, OPTIONS)
+    local from, to = here(), v
+    if opts.reverse then from, to = to, from end
+    local t = {view = v, from = from, to = to, reverse = opts.reverse or false, dhost = opts.host}
+    lport = sockets.place(from, "tunnel", lport, 0)
+    t.dport = sockets.place(to, "tunnel", dport, 1)
+    t.connections, t.sent, t.received, t.tasks = 0, 0, 0, {}
+    t.listener = sockets.bind(from, lport, opts.lhost)
+    t.lport = t.listener.port or lport
+    t.name = ("%s:%s -> %s:%s"):format(from.conn.name, place_name(t.lport, opts.lhost), to.conn.name,
+        place_name(t.dport, opts.host))
+    t.acceptor = task.spawn(accept_all, t)
+    return make(t)
+end
+
+local function stop(t)
+    if t.closed then return end
+    t.closed = true
+    t.listener:close()
+    task.shield(function()
+        t.acceptor:close()
+        for one in pairs(t.tasks) do one:cancel() end
+        while next(t.tasks) do next(t.tasks):close() end
+    end)
+end
+
+--- Drops every connection and frees the port. Harmless twice.
+function members:close()
+    stop(state(self))
+end
+
+local fields = {}
+for _, name in ipairs {"lport", "dport", "reverse", "connections", "sent", "received"} do
+    fields[name] = function(t) return t[name] end
+end
+function fields.closed(t) return t.closed or false end
+M.fields = fields
+
+function mt.__index(self, key)
+    local t = state(self)
+    if members[key] then return members[key] end
+    if fields[key] then return fields[key](t) end
+    options.no_member("tunnel", key, members, fields)
+end
+
+function mt.__tostring(self)
+    local t = state(self)
+    local defunct = t.defunct or t.from.conn.closed or t.to.conn.closed
+    local now = t.closed and "closed" or defunct and "defunct" or ("%d open"):format(t.connections)
+    return ("tunnel %s (%s)"):format(t.name, now)
+end
+
+mt.__close = members.close
+
+--- Dropped: no waiting here, a task ends it.
+function mt.__gc(self)
+    local t = test(self)
+    if t and not t.closed then task.spawn(stop, t) end
+end
+
+return M
