@@ -1,7 +1,8 @@
 -- The command line: `rshell [OPTION ...] SUBCOMMAND ...`, or a script in the place of a subcommand.
--- Below cli/ there is one file a subcommand: name, options, run(values, argv, index of the first operand, index of the
--- last option) -> exit status.
+-- Below cli/ there is one file a subcommand, and commands.lua names them: name, options, run(values, argv, index of the
+-- first operand, index of the last option) -> exit status.
 
+local commands = require "rshell.cli.commands"
 local fail = require "rshell.cli.fail"
 local near = require "rshell.shared.near"
 local options = require "rshell.cli.options"
@@ -9,14 +10,12 @@ local report = require "rshell.cli.report"
 local task = require "rshell.task"
 local text = require "rshell.text"
 
-local COMMANDS = {"exec", "help", "run"}
-
 -- Options of every subcommand, and of rshell itself.
 local COMMON = {{"-v", "--verbose", key = "verbose", count = true}, {"-h", "--help", key = "help"}}
 local TOP = {{"--version", key = "version"}, {"-e", value = "CODE", key = "code", last = true}, table.unpack(COMMON)}
 
 local function is_command(name)
-    for _, c in ipairs(COMMANDS) do
+    for _, c in ipairs(commands) do
         if c == name then return true end
     end
     return false
@@ -67,7 +66,7 @@ local function main(argv, version)
     elseif is_file(name) then
         return require "rshell.cli.run".run(values, argv, first, word)
     end
-    local meant = near.suffix(name, COMMANDS)
+    local meant = near.suffix(name, commands)
     fail.usage("no subcommand or file '%s'%s", name, meant ~= "" and meant or "; see rshell --help")
 end
 

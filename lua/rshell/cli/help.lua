@@ -8,7 +8,7 @@ local M = {name = "help", options = {}}
 
 --- A synopsis.
 local function usage_of(paragraph)
-    return "usage: " .. manual.fill(paragraph, ""):gsub("\n", "\n       ")
+    return "usage: " .. manual.fill(paragraph, "       "):sub(8)
 end
 
 --- What is shown for wrong usage.

@@ -1,0 +1,3 @@
+-- The subcommands; each is a file beside this one.
+
+return {"exec", "help", "run"}
