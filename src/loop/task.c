@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/err.h"
 #include "loop/task_co.h"
@@ -22,8 +23,10 @@
 #define TASK "rshell.Task"
 #define MAX_DEPTH 100      /* nested waits where Lua can't yield; each takes C stack */
 #define MAX_AT_ONCE 64     /* waits that were done at once, before others get a turn */
+#define MAX_SECONDS 1e9    /* of a wait; for ever is no longer than that */
 #define SHIELD_SECONDS 5.0 /* how long the closers of a cancelled task may wait */
 #define PATIENCE 1000000   /* instructions until an aborted task that goes on is interrupted again */
+#define MAX_RAISES 100     /* aborts raised by its waits until it is, if that is sooner */
 
 /* User values of a task. */
 enum { UV_CO = 1, UV_RESULTS, UV_LOCALS, UV_TRACE, UV_COUNT = UV_TRACE };
@@ -35,14 +38,16 @@ typedef struct observer {
     rs_task *target;
 } observer;
 
-/* A call with a time limit; lives on the stack of the function that runs it. */
-typedef struct scope scope;
-struct scope {
+/* A call with a time limit; lives on the stack of the function that runs it, and keeps its task and coroutine alive. Its time
+ * goes on while the coroutine is suspended by its user; being over, it aborts only what runs in that coroutine. */
+typedef struct scope {
     rs_timer timer;
-    rs_task *task;
-    scope *outer;
+    rs_task *task; /* NULL once it has ended */
+    lua_State *co;
+    struct scope *outer;
     double seconds;
-};
+    bool over; /* its time */
+} scope;
 
 /* A task's life:
  *
@@ -61,25 +66,27 @@ struct rs_task {
     bool in_place; /* waits in place: suspended below on the C stack */
     bool failed, observed, timed_out;
     rs_task *next_ready;
-    uint64_t stamp;  /* of the turn in which it became ready */
-    rs_task *awaits; /* the one task it awaits, for finding deadlocks */
+    uint64_t stamp; /* of the turn in which it became ready */
     observer *observers;
+    int level; /* its index among those that wait in place */
+    /* The search for deadlocks. */
+    uint64_t seen;
+    rs_task *to_visit;
     /* The current wait; one at a time. */
     rs_wait *wait;
     lua_KFunction k;
     lua_KContext ctx;
     uint64_t deadline; /* 0: none */
     rs_timer timer;
-    /* Abort: raised at every wait until the scope that asked has unwound. The error object is made when it is raised,
-     * since who aborts may be a callback. */
-    bool aborted;
-    scope *abort_scope;  /* NULL: the whole task was cancelled */
-    int burst, quick;    /* how often it is interrupted at a time, and how often more this time */
-    const char *why;     /* it was cancelled; static text */
-    const char *failure; /* the current wait can't go on: raised once, as kind `usage`; static text */
-    scope *scopes;       /* innermost timeout */
-    int shield;          /* closers under way */
+    /* Aborts are raised at every wait: a cancel from now on, a timeout until its scope has unwound. The error object is made
+     * when it is raised, since who aborts may be a callback. */
+    const char *cancelled; /* why; static text, NULL while it isn't */
+    const char *failure;   /* the current wait can't go on: raised once, as kind `usage`; static text */
+    scope *scopes;         /* innermost timeout */
+    int shield;            /* closers under way */
     uint64_t shield_end;
+    int raises;       /* how often an abort was raised by a wait */
+    int burst, quick; /* how often it is interrupted at a time, and how often more this time */
 };
 
 typedef struct sched {
@@ -91,8 +98,11 @@ typedef struct sched {
     int depth;    /* nested in-place waits */
     rs_task *in_place[MAX_DEPTH + 1];
     int at_once;
-    uint64_t stamp; /* counts turns */
+    uint64_t stamp;  /* counts turns */
+    uint64_t search; /* counts searches for deadlocks */
     bool unreported;
+    char *stack; /* where the C stack was when we began, and how much of it waits in place may take */
+    size_t stack_max;
     lua_State *volatile running;
     atomic_bool interrupted;
 } sched;
@@ -100,7 +110,7 @@ typedef struct sched {
 /* The one that a signal handler may touch: the last that was initialised. */
 static sched *volatile signalled;
 
-static char sched_key, anchors_key, unreported_key, report_key;
+static char sched_key, anchors_key, failures_key, unreported_key, report_key;
 
 /* Every thread of a Lua state carries the scheduler's address, copied from the main thread at its birth; the low bits are
  * notes about that thread (task_co.h). */
@@ -193,24 +203,50 @@ static void task_wake(rs_wait *w)
 
 /* ---- deadlines and aborts ---- */
 
+/* False while the coroutine in which the scope began is suspended by its user: what runs now is outside of it. */
+static bool entered(const scope *sc)
+{
+    return lua_status(sc->co) != LUA_YIELD || rs_co_noted(sc->co, RS_CO_PARKED | RS_CO_TASK);
+}
+
+/* The timeout that aborts the task: the outermost whose time is over. */
+static const scope *aborting_scope(const rs_task *t)
+{
+    const scope *outermost = NULL;
+    for (const scope *sc = t->scopes; sc; sc = sc->outer)
+        if (sc->over && entered(sc))
+            outermost = sc;
+    return outermost;
+}
+
+static bool aborted(const rs_task *t)
+{
+    return t->cancelled || aborting_scope(t);
+}
+
 static bool deliverable(const rs_task *t)
 {
-    return t->failure || (t->aborted && (t->shield == 0 || rs_loop_now() >= t->shield_end));
+    return t->failure || (aborted(t) && (t->shield == 0 || rs_loop_now() >= t->shield_end));
 }
+
+static int arm_timer(rs_task *t);
 
 static void timer_fired(rs_timer *timer)
 {
     rs_task *t = (rs_task *)((char *)timer - offsetof(rs_task, timer));
     if (t->wait && t->deadline && rs_loop_now() >= t->deadline)
         t->timed_out = true;
-    make_ready(t);
+    if (t->timed_out || deliverable(t))
+        make_ready(t);
+    else if (t->wait)
+        (void)arm_timer(t);
 }
 
 /* The timer runs until the wait's deadline, or until an aborted task's closers have had their time. */
 static int arm_timer(rs_task *t)
 {
     uint64_t at = t->deadline;
-    if (t->aborted && t->shield > 0 && (!at || t->shield_end < at))
+    if (t->shield > 0 && (!at || t->shield_end < at) && aborted(t))
         at = t->shield_end;
     if (!at) {
         rs_timer_stop(t->sched->loop, &t->timer);
@@ -225,17 +261,15 @@ static void start_shield_clock(rs_task *t)
     t->shield_end = rs_loop_now() + (uint64_t)(SHIELD_SECONDS * 1e9);
 }
 
-/* sc is the timeout that has passed, NULL for a cancel. */
-static void abort_task(rs_task *t, scope *sc)
+static void begin_abort(rs_task *t)
 {
-    if (t->state == DONE)
-        return;
-    if (!t->aborted) {
-        start_shield_clock(t);
-        t->burst = t->quick = 0;
-    }
-    t->aborted = true;
-    t->abort_scope = sc;
+    start_shield_clock(t);
+    t->raises = t->burst = t->quick = 0;
+}
+
+/* It was aborted: it goes on with that now, or when its closers have had their time. */
+static void deliver(rs_task *t)
+{
     if (deliverable(t))
         make_ready(t);
     else if (t->wait)
@@ -245,11 +279,61 @@ static void abort_task(rs_task *t, scope *sc)
 /* Cancels unless that has happened; true when it made a difference. why is static text. */
 static bool cancel(rs_task *t, const char *why)
 {
-    if (t->state == DONE || (t->aborted && !t->abort_scope))
+    if (t->state == DONE || t->cancelled)
         return false;
-    t->why = why;
-    abort_task(t, NULL);
+    if (!aborted(t))
+        begin_abort(t);
+    t->cancelled = why;
+    deliver(t);
     return true;
+}
+
+/* The time of a scope is over. */
+static void scope_fired(rs_timer *timer)
+{
+    scope *sc = (scope *)((char *)timer - offsetof(scope, timer));
+    rs_task *t = sc->task;
+    if (!aborted(t))
+        begin_abort(t);
+    sc->over = true;
+    if (t->state != DONE)
+        deliver(t);
+}
+
+/* ---- observers ---- */
+
+typedef struct await_block {
+    rs_wait wait;
+    int n;
+    observer nodes[];
+} await_block;
+
+static void observe(observer *o, rs_task *t, rs_wait *w)
+{
+    o->wait = w;
+    o->target = t;
+    o->next = t->observers;
+    o->at = &t->observers;
+    if (o->next)
+        o->next->at = &o->next;
+    t->observers = o;
+}
+
+static void unobserve(observer *o)
+{
+    if (!o->at)
+        return;
+    *o->at = o->next;
+    if (o->next)
+        o->next->at = o->at;
+    o->at = NULL;
+}
+
+static void await_abandoned(rs_wait *w)
+{
+    await_block *a = w->op;
+    for (int i = 0; i < a->n; i++)
+        unobserve(&a->nodes[i]);
 }
 
 /* ---- running ---- */
@@ -263,9 +347,44 @@ static int recorded_resume(sched *s, lua_State *co, lua_State *from, int nargs, 
     return status;
 }
 
+static void on_interrupt(lua_State *L, lua_Debug *ar);
+
+static void set_interrupt(lua_State *L, const rs_task *t)
+{
+    lua_sethook(L, on_interrupt, LUA_MASKCOUNT, t->quick > 0 ? 1 : PATIENCE);
+}
+
+/* What goes on although it was interrupted is interrupted in the function that runs, in the one that caught it, and so on, twice
+ * as often each time. */
+static void begin_burst(rs_task *t)
+{
+    t->burst = t->burst > 0 && t->burst < INT_MAX / 2 ? 2 * t->burst : 1;
+    t->quick = t->burst;
+}
+
+/* An interrupt concerns a task, whichever of its coroutines runs. */
+static void pass_interrupt(lua_State *from, lua_State *to, const rs_task *t)
+{
+    if (t && lua_gethook(from) == on_interrupt && (t->quick > 0 || lua_gethook(to) != on_interrupt))
+        set_interrupt(to, t);
+}
+
 int rs_co_resume(lua_State *co, lua_State *from, int nargs, int *nres)
 {
-    return recorded_resume(sched_of(from), co, from, nargs, nres);
+    sched *s = sched_of(from);
+    pass_interrupt(from, co, s->current);
+    int status = recorded_resume(s, co, from, nargs, nres);
+    pass_interrupt(co, from, s->current);
+    return status;
+}
+
+/* A failure that nobody may ever see is remembered for the end of the program. Stack: the task. */
+static void remember_failure(lua_State *L, rs_task *t)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &failures_key);
+    lua_pushvalue(L, -2);
+    lua_rawsetp(L, -2, t);
+    lua_pop(L, 1);
 }
 
 /* Moves the n values on top of the coroutine into a table in UV_RESULTS, and wakes who awaits. */
@@ -295,9 +414,10 @@ static void finish(sched *s, rs_task *t, int n)
         if (o->next)
             o->next->at = &t->observers;
         o->at = NULL;
-        t->observed = true;
         rs_wait_done(o->wait, 0);
     }
+    if (t->failed)
+        remember_failure(L, t);
     unanchor(L, t);
     lua_pop(L, 1);
 }
@@ -350,7 +470,9 @@ static void report(sched *s)
     lua_settop(L, list - 1);
 }
 
-/* One loop turn is two halves. The first resumes the tasks that are ready now. */
+/* A loop turn is run_ready, then let_in. */
+
+/* Resumes the tasks that are ready now. */
 static void run_ready(sched *s)
 {
     uint64_t now = s->stamp++;
@@ -360,63 +482,68 @@ static void run_ready(sched *s)
         report(s);
 }
 
-/* The second lets events in. False when nothing can ever happen again. */
-static bool let_events_in(sched *s)
+/* Lets events in; sleeps until there are some if the caller waits for one and no task is ready. False when nothing can ever
+ * happen again. */
+static bool let_in(sched *s, bool waiting)
 {
-    bool alive = rs_loop_poll(s->loop, !s->ready && !s->unreported);
+    bool alive = rs_loop_poll(s->loop, waiting && !s->ready && !s->unreported);
     return alive || s->ready || s->unreported;
 }
 
 /* ---- waiting ---- */
 
 static const char never_ends[] = "this wait can never end: nothing is left that could end it";
-static const char too_deep[] = "more than 100 waits inside calls that can't yield";
+static const char deadlock[] =
+    "this await can never end: the task waits for this one, or is suspended below a call that can't yield";
+static const char too_deep[] = "waits inside calls that can't yield are nested too deeply (100 are possible)";
+static const char in_finaliser[] = "can't wait in a finaliser (__gc)";
 static_assert(MAX_DEPTH == 100, "the text says 100");
-
-static void on_interrupt(lua_State *L, lua_Debug *ar);
 
 /* A loop that catches what is raised here would raise it again at once, and nobody else would ever run: code that goes on is
  * interrupted wherever it is. */
-static void watch(lua_State *L)
-{
-    if (!lua_gethook(L))
-        lua_sethook(L, on_interrupt, LUA_MASKCOUNT, PATIENCE);
-}
-
 static int raise_abort(lua_State *L, rs_task *t)
 {
-    if (t->aborted) {
-        watch(L);
-        watch(t->co);
-    }
+    const scope *sc = t->cancelled ? NULL : aborting_scope(t);
     if (t->failure) {
         const char *failure = t->failure;
         t->failure = NULL;
         rs_error_push(L, "usage", "%s", failure);
-    } else if (t->abort_scope) {
-        rs_error_push(L, "timeout", "not done after %g s", t->abort_scope->seconds);
-    } else {
-        rs_error_push(L, "cancelled", "%s", t->why);
+        return lua_error(L);
     }
+    if (++t->raises % MAX_RAISES == 0)
+        begin_burst(t);
+    if (t->quick > 0 || !lua_gethook(L))
+        set_interrupt(L, t);
+    if (sc)
+        rs_error_push(L, "timeout", "not done after %g s", sc->seconds);
+    else
+        rs_error_push(L, "cancelled", "%s", t->cancelled);
     return lua_error(L);
 }
 
-/* The continuation of every wait: the wait is done, its time is over, or the task was aborted. */
+/* The wait is done, or its time is over; raises when the task was aborted. */
+static void settle(lua_State *L, rs_task *t)
+{
+    rs_wait *w = t->wait;
+    t->wait = NULL;
+    t->deadline = 0;
+    rs_timer_stop(t->sched->loop, &t->timer);
+    if (w->done) {
+        t->failure = NULL;
+        return;
+    }
+    rs_wait_abandon(w);
+    if (deliverable(t))
+        raise_abort(L, t);
+    w->status = RS_ETIMEOUT;
+}
+
+/* The continuation of every wait. */
 static int wait_over(lua_State *L, int status, lua_KContext unused)
 {
     (void)status, (void)unused;
     rs_task *t = sched_of(L)->current;
-    rs_wait *w = t->wait;
-    t->wait = NULL;
-    t->awaits = NULL;
-    t->deadline = 0;
-    rs_timer_stop(t->sched->loop, &t->timer);
-    if (!w->done) {
-        rs_wait_abandon(w);
-        if (deliverable(t) || !t->timed_out)
-            return raise_abort(L, t);
-        w->status = RS_ETIMEOUT;
-    }
+    settle(L, t);
     return t->k(L, LUA_YIELD, t->ctx);
 }
 
@@ -425,19 +552,21 @@ static bool must_go_on(const rs_task *t)
     return !t->wait->done && !t->timed_out && !deliverable(t);
 }
 
-/* Loop turns inside this call, until the current task's wait is over. Other tasks run meanwhile; waits that nest here end
- * last in, first out. */
+/* Loop turns inside this call, at least one, until the current task's wait is over. Other tasks run meanwhile; waits that nest
+ * here end last in, first out. */
 static void wait_in_place(sched *s, rs_task *t)
 {
     rs_task *outer = s->current;
     t->state = PARKED;
     t->in_place = true;
+    t->level = s->depth;
     s->in_place[s->depth++] = t;
     s->current = NULL;
-    for (bool alive = true; alive && must_go_on(t);) {
+    bool alive;
+    do {
         run_ready(s);
-        alive = !must_go_on(t) || let_events_in(s);
-    }
+        alive = let_in(s, must_go_on(t));
+    } while (alive && must_go_on(t));
     s->depth--;
     s->current = outer;
     t->in_place = false;
@@ -446,39 +575,105 @@ static void wait_in_place(sched *s, rs_task *t)
         t->failure = never_ends;
 }
 
-void rs_co_wait_in_place(lua_State *L)
+/* ---- deadlocks ---- */
+
+/* The tasks of which one must end before t can go on; NULL when something else can wake it: an event, a time limit, an
+ * abort. */
+static const await_block *awaited(const rs_task *t)
 {
-    sched *s = sched_of(L);
-    s->parking = false;
-    if (s->depth >= MAX_DEPTH)
-        s->current->failure = too_deep;
-    else
-        wait_in_place(s, s->current);
+    if (!t->wait || t->wait->abandon != await_abandoned || !must_go_on(t) || t->deadline || t->scopes)
+        return NULL;
+    return t->wait->op;
 }
 
-/* Who waits for w is about to leave the stack (or to block it): a task that is suspended below can go on only when all
- * above it have. Follows the chain of awaits from every in-place wait; it may not reach one at or below it. */
-static bool deadlocked(const sched *s, const rs_task *t, bool in_place)
+static void visit(rs_task *t, rs_task **list, uint64_t search)
 {
-    int steps = 0;
-    for (const rs_task *u = t->awaits; u && steps < 10000; u = u->awaits, steps++)
-        if (u == t)
+    if (t->seen == search)
+        return;
+    t->seen = search;
+    t->to_visit = *list;
+    *list = t;
+}
+
+/* Whether none of the tasks that t awaits, directly or through others, can go on while those that wait in place below `level`
+ * are suspended, and t itself too. */
+static bool hopeless(sched *s, rs_task *t, int level)
+{
+    rs_task *list = NULL;
+    uint64_t search = ++s->search;
+    for (visit(t, &list, search); list;) {
+        rs_task *u = list;
+        list = u->to_visit;
+        if (u != t && u->in_place && u->level < level)
+            continue;
+        const await_block *a = awaited(u);
+        if (!a)
+            return false;
+        for (int i = 0; i < a->n; i++)
+            visit(a->nodes[i].target, &list, search);
+    }
+    return true;
+}
+
+/* t is about to wait: would it, or one that waits in place below it, wait for ever? One that waits in place can go on only
+ * when all above it have ended. A task that nobody awaits closes no circle. */
+static bool deadlocked(sched *s, rs_task *t, bool in_place)
+{
+    if (!awaited(t) || (!t->observers && !in_place))
+        return false;
+    for (int i = 0; t->observers && i < s->depth; i++)
+        if (hopeless(s, s->in_place[i], i + 1))
             return true;
-    for (int j = 0; j <= s->depth - (in_place ? 0 : 1); j++) {
-        const rs_task *top = j < s->depth ? s->in_place[j] : t;
-        steps = 0;
-        for (const rs_task *u = top->awaits; u && steps < 10000; u = u->awaits, steps++)
-            for (int i = 0; i <= j && i < s->depth; i++)
-                if (s->in_place[i] == u)
-                    return true;
+    return hopeless(s, t, in_place ? s->depth : 0);
+}
+
+/* ---- waits in place ---- */
+
+/* The C stack grows downward everywhere we run. */
+static bool stack_used_up(const sched *s)
+{
+    return s->stack - (char *)__builtin_frame_address(0) > (ptrdiff_t)s->stack_max;
+}
+
+static bool finalising(lua_State *L)
+{
+    lua_Debug ar;
+    for (int level = 0; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "n", &ar);
+        if (ar.name && strcmp(ar.name, "__gc") == 0 && strcmp(ar.namewhat, "metamethod") == 0)
+            return true;
     }
     return false;
+}
+
+/* Why the current task can't wait inside a call that can't yield, or NULL. */
+static const char *refusal(lua_State *L, sched *s)
+{
+    if (s->depth >= MAX_DEPTH || stack_used_up(s))
+        return too_deep;
+    if (finalising(L))
+        return in_finaliser;
+    return deadlocked(s, s->current, true) ? deadlock : NULL;
 }
 
 bool rs_co_parking(lua_State *L)
 {
     return sched_of(L)->parking;
 }
+
+void rs_co_wait_in_place(lua_State *L)
+{
+    sched *s = sched_of(L);
+    rs_task *t = s->current;
+    s->parking = false;
+    const char *no = refusal(L, s);
+    if (!no)
+        wait_in_place(s, t);
+    else if (must_go_on(t))
+        t->failure = no;
+}
+
+/* ---- the door ---- */
 
 void rs_task_check(lua_State *L)
 {
@@ -489,51 +684,61 @@ void rs_task_check(lua_State *L)
     lua_error(L);
 }
 
-static int check_depth(lua_State *L, sched *s, rs_wait *w)
+static void refuse(lua_State *L, rs_task *t, const char *why)
 {
-    if (can_yield(L) || s->depth < MAX_DEPTH)
-        return 0;
+    rs_wait *w = t->wait;
+    t->wait = NULL;
+    t->deadline = 0;
     rs_wait_abandon(w);
-    rs_error_push(L, "usage", "%s", too_deep);
-    return lua_error(L);
+    rs_error_push(L, "usage", "%s", why);
+    lua_error(L);
 }
 
-static void check_deadlock(lua_State *L, sched *s, rs_task *t, rs_wait *w)
+/* Makes w what the current task waits for; raises when it may not wait. */
+static rs_task *begin_wait(lua_State *L, rs_wait *w, double seconds)
 {
-    if (!t->awaits || !deadlocked(s, t, !can_yield(L)))
+    sched *s = sched_of(L);
+    rs_task *t = s->current;
+    s->at_once = 0;
+    t->wait = w;
+    t->timed_out = false;
+    t->deadline = 0;
+    if (seconds >= 0)
+        t->deadline = rs_loop_now() + (uint64_t)llround((seconds < MAX_SECONDS ? seconds : MAX_SECONDS) * 1e9);
+    const char *no = NULL;
+    if (can_yield(L))
+        no = deadlocked(s, t, false) ? deadlock : NULL;
+    else
+        no = refusal(L, s);
+    if (no)
+        refuse(L, t, no);
+    w->waiter = t;
+    w->wake = task_wake;
+    if (arm_timer(t))
+        refuse(L, t, "not enough memory");
+    return t;
+}
+
+/* Raises what the task was aborted with; who calls has made w, which nobody will wait for then. */
+static void check_abort(lua_State *L, rs_wait *w)
+{
+    rs_task_check(L);
+    rs_task *t = sched_of(L)->current;
+    if (!deliverable(t))
         return;
-    t->awaits = NULL;
     rs_wait_abandon(w);
-    rs_error_push(L, "usage", "this await can never end: the task waits for this one, or is suspended below it");
-    lua_error(L);
+    raise_abort(L, t);
 }
 
 int rs_task_wait_for(lua_State *L, rs_wait *w, double seconds, lua_KContext ctx, lua_KFunction k)
 {
     sched *s = sched_of(L);
-    rs_task_check(L);
-    rs_task *t = s->current;
-    if (deliverable(t)) {
-        rs_wait_abandon(w);
-        t->awaits = NULL;
-        return raise_abort(L, t);
-    }
-    if (w->done && ++s->at_once < MAX_AT_ONCE) {
-        t->awaits = NULL;
+    check_abort(L, w);
+    if (w->done && ++s->at_once < MAX_AT_ONCE)
         return k(L, LUA_OK, ctx);
-    }
-    s->at_once = 0;
-    check_depth(L, s, w);
-    check_deadlock(L, s, t, w);
-    t->wait = w;
+    rs_task *t = begin_wait(L, w, seconds);
     t->k = k;
     t->ctx = ctx;
-    t->timed_out = false;
-    w->waiter = t;
-    w->wake = task_wake;
-    t->deadline = seconds >= 0 && seconds < 1e9 ? rs_loop_now() + (uint64_t)llround(seconds * 1e9) : 0;
-    if (arm_timer(t))
-        return luaL_error(L, "not enough memory");
     if (can_yield(L)) {
         s->parking = true;
         return lua_yieldk(L, 0, 0, wait_over);
@@ -545,6 +750,20 @@ int rs_task_wait_for(lua_State *L, rs_wait *w, double seconds, lua_KContext ctx,
 int rs_task_wait(lua_State *L, rs_wait *w, lua_KContext ctx, lua_KFunction k)
 {
     return rs_task_wait_for(L, w, -1, ctx, k);
+}
+
+bool rs_task_wait_here(lua_State *L, rs_wait *w, double seconds)
+{
+    if (can_yield(L))
+        return false;
+    sched *s = sched_of(L);
+    check_abort(L, w);
+    if (w->done && ++s->at_once < MAX_AT_ONCE)
+        return true;
+    rs_task *t = begin_wait(L, w, seconds);
+    wait_in_place(s, t);
+    settle(L, t);
+    return true;
 }
 
 /* ---- a task from its first line to its last ---- */
@@ -590,10 +809,10 @@ static int body(lua_State *L)
     rs_task *t = sched_of(L)->current;
     lua_pushcfunction(L, on_error);
     lua_insert(L, 1);
-    if (t->aborted) {
+    if (t->cancelled) {
         lua_settop(L, 1);
         t->failed = true;
-        rs_error_push(L, "cancelled", "%s", t->why);
+        rs_error_push(L, "cancelled", "%s", t->cancelled);
         return 1;
     }
     return body_over(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, body_over), 0);
@@ -637,24 +856,13 @@ static rs_task *task_new(lua_State *L, sched *s, int nargs)
 void rs_task_cancel_main(lua_State *L, const char *why)
 {
     sched *s = sched_of(L);
+    atomic_store(&s->interrupted, false);
     if (s->main)
         cancel(s->main, why);
 }
 
-/* The hook comes back while the task is aborted, since a pcall may catch the error. It lets closers run for a while; then it
- * raises in this function, in the one that caught it, and so on, twice as often each time. */
-static void come_back(lua_State *L, rs_task *t)
-{
-    if (t->quick > 0) {
-        t->quick--;
-    } else {
-        t->burst = t->burst > 0 && t->burst < INT_MAX / 2 ? 2 * t->burst : 1;
-        t->quick = t->burst - 1;
-    }
-    lua_sethook(L, on_interrupt, LUA_MASKCOUNT, t->quick > 0 ? 1 : PATIENCE);
-}
-
-/* Runs in the interrupted code, at its next instruction. */
+/* Runs in the interrupted code, at its next instruction. Comes back while the task is aborted, since a pcall may catch the
+ * error, but lets closers run for a while. */
 static void on_interrupt(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
@@ -668,13 +876,15 @@ static void on_interrupt(lua_State *L, lua_Debug *ar)
             cancel(s->main, "interrupted");
         cancel(t, "interrupted");
     }
-    if (!t->aborted)
-        return;
     if (deliverable(t)) {
-        come_back(L, t);
+        if (t->quick == 0)
+            begin_burst(t);
+        t->quick--;
+        set_interrupt(L, t);
         raise_abort(L, t);
     }
-    watch(L);
+    if (aborted(t)) /* its closers run */
+        set_interrupt(L, t);
 }
 
 void rs_task_interrupt(void)
@@ -690,29 +900,23 @@ void rs_task_interrupt(void)
 
 /* ---- timeouts ---- */
 
-/* True when a is sc or encloses it. */
-static bool encloses(const scope *a, const scope *sc)
+/* Scopes in coroutines may end in another order than they began. */
+static void scope_end(scope *sc)
 {
-    for (; sc; sc = sc->outer)
-        if (sc == a)
-            return true;
-    return false;
-}
-
-/* An outer timeout wins over an inner one, a cancel over both. */
-static void scope_fired(rs_timer *timer)
-{
-    scope *sc = (scope *)((char *)timer - offsetof(scope, timer));
     rs_task *t = sc->task;
-    if (!t->aborted || (t->abort_scope && !encloses(t->abort_scope, sc)))
-        abort_task(t, sc);
+    if (!t)
+        return;
+    scope **p = &t->scopes;
+    while (*p != sc)
+        p = &(*p)->outer;
+    *p = sc->outer;
+    rs_timer_stop(t->sched->loop, &sc->timer);
+    sc->task = NULL;
 }
 
 static int scope_gc(lua_State *L)
 {
-    scope *sc = lua_touserdata(L, 1);
-    if (sc->task)
-        rs_timer_stop(sc->task->sched->loop, &sc->timer);
+    scope_end(lua_touserdata(L, 1));
     return 0;
 }
 
@@ -720,18 +924,27 @@ static int scope_gc(lua_State *L)
 static int scope_over(lua_State *L, int status, lua_KContext ctx)
 {
     (void)ctx;
-    scope *sc = lua_touserdata(L, 1);
-    rs_task *t = sc->task;
-    rs_timer_stop(t->sched->loop, &sc->timer);
-    t->scopes = sc->outer;
-    sc->task = NULL;
-    if (t->aborted && t->abort_scope == sc) { /* only this call is over */
-        t->aborted = false;
-        t->abort_scope = NULL;
-    }
+    scope_end(lua_touserdata(L, 1));
     if (status != LUA_OK && status != LUA_YIELD)
         return lua_error(L);
     return lua_gettop(L) - 1;
+}
+
+static scope *scope_new(lua_State *L, rs_task *t, double seconds)
+{
+    scope *sc = lua_newuserdatauv(L, sizeof *sc, 2);
+    *sc = (scope){.co = L, .seconds = seconds};
+    luaL_setmetatable(L, "rshell.Timeout");
+    lua_pushthread(L);
+    lua_setiuservalue(L, -2, 1);
+    push_task(L, t);
+    lua_setiuservalue(L, -2, 2);
+    if (rs_timer_start(t->sched->loop, &sc->timer, seconds, scope_fired))
+        luaL_error(L, "not enough memory");
+    sc->task = t;
+    sc->outer = t->scopes;
+    t->scopes = sc;
+    return sc;
 }
 
 /* timeout(seconds, fn, ...) */
@@ -740,15 +953,8 @@ static int l_timeout(lua_State *L)
     double seconds = luaL_checknumber(L, 1);
     luaL_checkany(L, 2);
     rs_task_check(L);
-    rs_task *t = sched_of(L)->current;
-    scope *sc = lua_newuserdatauv(L, sizeof *sc, 0);
-    *sc = (scope){.seconds = seconds, .outer = t->scopes};
-    luaL_setmetatable(L, "rshell.Timeout");
+    scope_new(L, sched_of(L)->current, seconds);
     lua_replace(L, 1);
-    if (rs_timer_start(t->sched->loop, &sc->timer, seconds, scope_fired))
-        return luaL_error(L, "not enough memory");
-    sc->task = t;
-    t->scopes = sc;
     return scope_over(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, scope_over), 0);
 }
 
@@ -758,7 +964,8 @@ static int shield_over(lua_State *L, int status, lua_KContext ctx)
 {
     (void)ctx;
     rs_task *t = sched_of(L)->current;
-    t->shield--;
+    if (t->shield > 0)
+        t->shield--;
     if (status != LUA_OK && status != LUA_YIELD)
         return lua_error(L);
     return lua_gettop(L);
@@ -776,40 +983,6 @@ static int l_shield(lua_State *L)
 }
 
 /* ---- awaiting ---- */
-
-typedef struct await_block {
-    rs_wait wait;
-    int n;
-    observer nodes[];
-} await_block;
-
-static void observe(observer *o, rs_task *t, rs_wait *w)
-{
-    o->wait = w;
-    o->target = t;
-    o->next = t->observers;
-    o->at = &t->observers;
-    if (o->next)
-        o->next->at = &o->next;
-    t->observers = o;
-}
-
-static void unobserve(observer *o)
-{
-    if (!o->at)
-        return;
-    *o->at = o->next;
-    if (o->next)
-        o->next->at = o->at;
-    o->at = NULL;
-}
-
-static void await_abandoned(rs_wait *w)
-{
-    await_block *a = w->op;
-    for (int i = 0; i < a->n; i++)
-        unobserve(&a->nodes[i]);
-}
 
 static await_block *await_new(lua_State *L, int n)
 {
@@ -860,9 +1033,12 @@ static int l_await(lua_State *L)
     if (t->state == DONE)
         return push_results(L, 1);
     rs_task_check(L);
+    if (t == sched_of(L)->current) {
+        rs_error_push(L, "usage", "a task can't await itself");
+        return lua_error(L);
+    }
     await_block *a = await_new(L, 1);
     observe(&a->nodes[0], t, &a->wait);
-    sched_of(L)->current->awaits = t;
     return rs_task_wait_for(L, &a->wait, seconds, (lua_KContext)a, await_over);
 }
 
@@ -1065,12 +1241,17 @@ static void queue_report(lua_State *L, rs_task *t)
     t->sched->unreported = true;
 }
 
-static int task_gc(lua_State *L)
+/* Stack: the task. */
+static void report_unseen(lua_State *L, rs_task *t)
 {
-    rs_task *t = lua_touserdata(L, 1);
-    if (t->sched && t->failed && !t->observed)
+    if (t->failed && !t->observed)
         queue_report(L, t);
     t->observed = true;
+}
+
+static int task_gc(lua_State *L)
+{
+    report_unseen(L, lua_touserdata(L, 1));
     return 0;
 }
 
@@ -1115,7 +1296,6 @@ static int await_unwound(lua_State *L)
     rs_task *t = check_task(L, 1);
     await_block *a = await_new(L, 1);
     observe(&a->nodes[0], t, &a->wait);
-    sched_of(L)->current->awaits = t;
     return rs_task_wait_for(L, &a->wait, SHIELD_SECONDS, 0, unwound);
 }
 
@@ -1143,6 +1323,16 @@ static int sched_gc(lua_State *L)
     return 0;
 }
 
+/* Of what C code may use; no more of an unlimited stack than is usual. */
+static size_t half_the_stack(void)
+{
+    struct rlimit r;
+    rlim_t most = 8 << 20;
+    if (getrlimit(RLIMIT_STACK, &r) == 0 && r.rlim_cur < most)
+        most = r.rlim_cur;
+    return (size_t)most / 2;
+}
+
 void rs_task_init(lua_State *L, rs_loop *loop)
 {
     sched *s = lua_newuserdatauv(L, sizeof *s, 0);
@@ -1150,6 +1340,8 @@ void rs_task_init(lua_State *L, rs_loop *loop)
     s->L = L;
     s->loop = loop;
     s->ready_end = &s->ready;
+    s->stack = __builtin_frame_address(0);
+    s->stack_max = half_the_stack();
     *tag(L) = (uintptr_t)s;
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, sched_gc);
@@ -1160,6 +1352,12 @@ void rs_task_init(lua_State *L, rs_loop *loop)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors_key);
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &unreported_key);
+    lua_newtable(L); /* weak: it keeps no task alive */
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &failures_key);
     luaL_newmetatable(L, TASK);
     luaL_setfuncs(L, task_methods, 0);
     lua_pop(L, 1);
@@ -1182,7 +1380,7 @@ int rs_task_main(lua_State *L, int nargs)
     rs_task *t = task_new(L, s, nargs);
     s->main = t;
     for (run_ready(s); t->state != DONE; run_ready(s)) {
-        if (!let_events_in(s) && t->state == PARKED) {
+        if (!let_in(s, true) && t->state == PARKED) {
             t->failure = never_ends;
             make_ready(t);
         }
@@ -1210,38 +1408,72 @@ static void wake_up(rs_timer *t)
     (void)t;
 }
 
-static bool cancel_all(lua_State *L, const char *why)
+/* Calls fn for every task that has not ended, but for those suspended below us, when os.exit was called. How many. */
+static int each_task(lua_State *L, void (*fn)(rs_task *t))
 {
-    bool any = false;
+    int n = 0;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
         rs_task *t = lua_touserdata(L, -1);
-        if (t->state == RUNNING || t->in_place) /* suspended below us: os.exit was called */
+        if (t->state == RUNNING || t->in_place)
             continue;
-        any = true;
-        cancel(t, why);
+        fn(t);
+        n++;
     }
     lua_pop(L, 1);
-    return any;
+    return n;
+}
+
+static void cancel_for_end(rs_task *t)
+{
+    cancel(t, "the program has ended");
+}
+
+/* It never runs again: nothing may point at what it waits with, since the Lua state goes before the loop does. */
+static void bury(rs_task *t)
+{
+    if (t->wait)
+        rs_wait_abandon(t->wait);
+    rs_timer_stop(t->sched->loop, &t->timer);
+}
+
+static void bury_all(sched *s, lua_State *L)
+{
+    each_task(L, bury);
+    for (int i = 0; i < s->depth; i++)
+        bury(s->in_place[i]);
+}
+
+/* What failed, was not awaited, and is still named by somebody. */
+static void report_rest(sched *s, lua_State *L)
+{
+    lua_gc(L, LUA_GCCOLLECT);
+    luaL_checkstack(L, 12, "task");
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &failures_key);
+    int list = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, list); lua_settop(L, list + 1)) {
+        rs_task *t = lua_touserdata(L, -1);
+        lua_pushcfunction(L, task_gc);
+        lua_insert(L, -2);
+        if (!t->observed)
+            lua_call(L, 1, 0);
+    }
+    lua_settop(L, list - 1);
+    if (s->unreported)
+        report(s);
 }
 
 void rs_task_shutdown(lua_State *L, double seconds)
 {
-    static const char why[] = "the program has ended";
     sched *s = sched_of(L);
     rs_timer stop = {0};
-    uint64_t end = rs_loop_now() + (uint64_t)(seconds * 1e9);
-    while (cancel_all(L, why)) {
+    uint64_t now, end = rs_loop_now() + (uint64_t)(seconds * 1e9);
+    while (each_task(L, cancel_for_end) && (now = rs_loop_now()) < end) {
         run_ready(s);
-        uint64_t now = rs_loop_now();
-        if (now >= end || !cancel_all(L, why))
-            break;
-        /* Keeps a turn from sleeping past the end. */
-        (void)rs_timer_start(s->loop, &stop, (double)(end - now) / 1e9, wake_up);
-        let_events_in(s);
+        (void)rs_timer_start(s->loop, &stop, (double)(end - now) / 1e9, wake_up); /* the poll may not sleep past it */
+        let_in(s, each_task(L, cancel_for_end) > 0);
     }
     rs_timer_stop(s->loop, &stop);
-    lua_gc(L, LUA_GCCOLLECT);
-    if (s->unreported)
-        report(s);
+    bury_all(s, L);
+    report_rest(s, L);
 }

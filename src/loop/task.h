@@ -36,6 +36,10 @@ int rs_task_wait(lua_State *L, rs_wait *w, lua_KContext ctx, lua_KFunction k);
 /* The same; after so many seconds (negative: never) w is abandoned and k runs with w->status RS_ETIMEOUT. */
 int rs_task_wait_for(lua_State *L, rs_wait *w, double seconds, lua_KContext ctx, lua_KFunction k);
 
+/* For operations with many waits: where Lua can't yield, waits inside this call and returns true, so that the operation goes
+ * on in a loop (continuations would nest); w->status is as above. Elsewhere false: `return rs_task_wait_for(...)`. */
+bool rs_task_wait_here(lua_State *L, rs_wait *w, double seconds);
+
 /* Raises kind `usage` unless the caller is a Lua state that runs inside a task. */
 void rs_task_check(lua_State *L);
 
