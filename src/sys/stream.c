@@ -151,14 +151,18 @@ static void check_reader(lua_State *L, const rs_stream *s)
         rs_error_raise(L, RS_EUSAGE, "another task is reading this stream");
 }
 
-static int read_on(lua_State *L, int status, lua_KContext ctx)
+/* Raises for a wait that ended badly, and for a stream that was closed. */
+static void check_woken(lua_State *L, const read_request *r)
 {
-    (void)status;
-    read_request *r = (read_request *)ctx;
     if (!r->ls->s)
-        return rs_error_raise(L, RS_ECLOSED, "the stream");
+        rs_error_raise(L, RS_ECLOSED, "the stream");
     if (r->wait.status)
-        return rs_error_raise(L, r->wait.status, "can't read");
+        rs_error_raise(L, r->wait.status, "can't read");
+}
+
+/* Pushes the result as far as it can be had without waiting; 0 if not. */
+static int try_read(lua_State *L, read_request *r)
+{
     for (;;) {
         int n = take_wanted(L, r);
         if (n)
@@ -167,13 +171,26 @@ static int read_on(lua_State *L, int status, lua_KContext ctx)
         size_t more = r->want == EXACT ? r->n : len + 1;
         r->err = r->n == 0 && r->want <= EXACT ? 0 : rs_stream_fill(r->ls->s, more);
         if (r->err == -EAGAIN)
-            break;
+            return 0;
         if (r->err || (r->n == 0 && r->want <= EXACT))
             return take_rest(L, r);
     }
-    check_reader(L, r->ls->s);
-    (void)rs_stream_await_in(r->ls->s, &r->wait);
-    return rs_task_wait_for(L, &r->wait, left(r), ctx, read_on);
+}
+
+static int read_on(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    read_request *r = (read_request *)ctx;
+    for (;;) {
+        check_woken(L, r);
+        int n = try_read(L, r);
+        if (n)
+            return n;
+        check_reader(L, r->ls->s);
+        (void)rs_stream_await_in(r->ls->s, &r->wait);
+        if (!rs_task_wait_here(L, &r->wait, left(r)))
+            return rs_task_wait_for(L, &r->wait, left(r), ctx, read_on);
+    }
 }
 
 /* stream:read([what [, timeout [, max]]]): a line of more than max bytes comes in pieces; only the last has the newline. */
@@ -220,8 +237,8 @@ struct write_request {
     rs_wait wait;
     write_request *next;
     lstream *ls;
-    const char *data;
-    size_t len, sent;
+    const char *data; /* still to be written */
+    size_t len;
     bool queued;
 };
 
@@ -263,35 +280,33 @@ static int write_fails(lua_State *L, write_request *q, int err)
     return rs_error_raise(L, err, "can't write");
 }
 
-/* Waits until the writers before it are through. */
-static int await_turn(lua_State *L, write_request *q, lua_KFunction k)
+/* A step of writing; true while there is more to do after q->wait. */
+static bool write_step(lua_State *L, write_request *q)
 {
-    rs_wait_init(&q->wait, abandon_turn, q);
-    return rs_task_wait(L, &q->wait, (lua_KContext)q, k);
-}
-
-static int await_room(lua_State *L, write_request *q, lua_KFunction k)
-{
-    int err = rs_stream_await_out(q->ls->s, &q->wait);
+    if (!q->ls->s || q->wait.status)
+        write_fails(L, q, q->ls->s ? q->wait.status : RS_ECLOSED);
+    if (q->ls->writers != q) { /* those before it first */
+        rs_wait_init(&q->wait, abandon_turn, q);
+        return true;
+    }
+    ssize_t n = rs_stream_write(q->ls->s, q->data, q->len);
+    if (n < 0)
+        write_fails(L, q, (int)n);
+    q->data += n;
+    q->len -= (size_t)n;
+    int err = q->len ? rs_stream_await_out(q->ls->s, &q->wait) : 0;
     if (err)
-        return write_fails(L, q, err);
-    return rs_task_wait(L, &q->wait, (lua_KContext)q, k);
+        write_fails(L, q, err);
+    return q->len > 0;
 }
 
 static int write_on(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
     write_request *q = (write_request *)ctx;
-    if (!q->ls->s || q->wait.status)
-        return write_fails(L, q, q->ls->s ? q->wait.status : RS_ECLOSED);
-    if (q->ls->writers != q)
-        return await_turn(L, q, write_on);
-    ssize_t n = rs_stream_write(q->ls->s, q->data + q->sent, q->len - q->sent);
-    if (n < 0)
-        return write_fails(L, q, (int)n);
-    q->sent += (size_t)n;
-    if (q->sent < q->len)
-        return await_room(L, q, write_on);
+    while (write_step(L, q))
+        if (!rs_task_wait_here(L, &q->wait, -1))
+            return rs_task_wait(L, &q->wait, ctx, write_on);
     leave_queue(q);
     lua_pushvalue(L, 1); /* Lua 5.4.4's lua_settop, when it closes q, may leave the stack where it was before it grew */
     return 1;
@@ -340,60 +355,59 @@ static int l_write(lua_State *L)
 /* In the queue of writers only while it has bytes that were read and not written. */
 typedef struct pump {
     write_request q;
-    rs_wait in;
+    rs_wait in; /* for input; done from the start where it is only a pause that lets other tasks in */
     lstream *from;
     lua_Integer bytes;
-    rs_wait pause; /* done from the start: lets other tasks in between */
 } pump;
 
-static int pump_on(lua_State *L, int status, lua_KContext ctx);
-
-static int pump_pause(lua_State *L, pump *p)
-{
-    p->pause = (rs_wait){.done = true};
-    return rs_task_wait(L, &p->pause, (lua_KContext)p, pump_on);
-}
-
-/* Nothing was read that isn't written. */
-static int pump_fill(lua_State *L, pump *p)
+/* Nothing was read that isn't written. Gives what to wait for; NULL at the end. */
+static rs_wait *pump_fill(lua_State *L, pump *p)
 {
     check_reader(L, p->from->s);
     int err = rs_stream_fill(p->from->s, 1);
-    if (err == RS_EEOF) {
-        lua_pushinteger(L, p->bytes);
-        return 1;
-    }
+    if (err == RS_EEOF)
+        return NULL;
     if (err && err != -EAGAIN)
-        return rs_error_raise(L, err, "can't read");
-    if (!err)
-        return pump_pause(L, p);
-    (void)rs_stream_await_in(p->from->s, &p->in);
-    return rs_task_wait(L, &p->in, (lua_KContext)p, pump_on);
+        rs_error_raise(L, err, "can't read");
+    if (err)
+        (void)rs_stream_await_in(p->from->s, &p->in);
+    else
+        p->in = (rs_wait){.done = true};
+    return &p->in;
+}
+
+static rs_wait *pump_step(lua_State *L, pump *p)
+{
+    write_request *q = &p->q;
+    if (!p->from->s)
+        write_fails(L, q, RS_ECLOSED);
+    rs_buf *in = rs_stream_input(p->from->s);
+    if (rs_buf_len(in) == 0)
+        return pump_fill(L, p);
+    if (!q->queued)
+        join_queue(q);
+    q->data = rs_buf_data(in);
+    q->len = rs_buf_len(in);
+    bool more = write_step(L, q);
+    size_t n = rs_buf_len(in) - q->len;
+    rs_buf_consume(in, n);
+    p->bytes += (lua_Integer)n;
+    if (more)
+        return &q->wait;
+    leave_queue(q);
+    return pump_fill(L, p);
 }
 
 static int pump_on(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
     pump *p = (pump *)ctx;
-    write_request *q = &p->q;
-    if (!p->from->s || !q->ls->s)
-        return write_fails(L, q, RS_ECLOSED);
-    rs_buf *in = rs_stream_input(p->from->s);
-    if (rs_buf_len(in) == 0)
-        return pump_fill(L, p);
-    if (!q->queued)
-        join_queue(q);
-    if (q->ls->writers != q)
-        return await_turn(L, q, pump_on);
-    ssize_t n = rs_stream_write(q->ls->s, rs_buf_data(in), rs_buf_len(in));
-    if (n < 0)
-        return write_fails(L, q, (int)n);
-    rs_buf_consume(in, (size_t)n);
-    p->bytes += n;
-    if (rs_buf_len(in) > 0)
-        return await_room(L, q, pump_on);
-    leave_queue(q);
-    return pump_pause(L, p);
+    rs_wait *w;
+    while ((w = pump_step(L, p)))
+        if (!rs_task_wait_here(L, w, -1))
+            return rs_task_wait(L, w, ctx, pump_on);
+    lua_pushinteger(L, p->bytes);
+    return 1;
 }
 
 /* stream:pump(to): copies until the end, in bounded memory; how many bytes. to stays open. */
@@ -405,7 +419,8 @@ static int l_pump(lua_State *L)
     pump *p = lua_newuserdatauv(L, sizeof *p, 0);
     *p = (pump){.from = from, .q.ls = to};
     leave_at_end(L);
-    return pump_pause(L, p);
+    p->in.done = true;
+    return rs_task_wait(L, &p->in, (lua_KContext)p, pump_on);
 }
 
 /* stream:shutdown(): no more will be written; reading goes on. */
