@@ -54,7 +54,7 @@ static int finish_umask(const rs_fs_make *m, int fd, unsigned usual, bool namele
     if (is == want || has_acl(fd))
         return 0;
     if (m->umask >= 0)
-        return is == (want & ~hidden) ? set_mode(fd, special | want) : 0;
+        return ours < 0 || is == (want & ~hidden) ? set_mode(fd, special | want) : 0;
     return nameless && is == usual ? set_mode(fd, special | want) : 0;
 }
 
@@ -183,6 +183,22 @@ int rs_fs_attr_give(int in, int out, const struct stat *st)
     return futimens(out, times) ? -errno : 0;
 }
 
+int rs_fs_attr_chmod_at(int dir, const char *name, unsigned mode)
+{
+    if (fchmodat(dir, name, mode, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    /* The C library goes through /proc, which isn't everywhere. */
+    int err = -errno;
+    if (err != -EOPNOTSUPP && err != -ENOSYS && err != -ENOENT)
+        return err;
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return err;
+    err = fchmod(fd, mode) ? -errno : 0;
+    close(fd);
+    return err;
+}
+
 int rs_fs_attr_give_at(int dir, const char *name, const struct stat *st)
 {
     struct stat is;
@@ -192,8 +208,9 @@ int rs_fs_attr_give_at(int dir, const char *name, const struct stat *st)
     if (fstatat(dir, name, &is, AT_SYMLINK_NOFOLLOW))
         return -errno;
     unsigned mode = kept_mode(st, &is);
-    if (!S_ISLNK(is.st_mode) && (is.st_mode & 07777) != mode && fchmodat(dir, name, mode, AT_SYMLINK_NOFOLLOW))
-        return -errno;
+    int err = S_ISLNK(is.st_mode) || (is.st_mode & 07777) == mode ? 0 : rs_fs_attr_chmod_at(dir, name, mode);
+    if (err)
+        return err;
     const struct timespec times[2] = {st->st_atim, st->st_mtim};
     return utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 }

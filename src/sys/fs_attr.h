@@ -31,6 +31,9 @@ int rs_fs_attr_give(int in, int out, const struct stat *st);
 /* The same by name, for what isn't open: without extended attributes. Links are changed themselves. */
 int rs_fs_attr_give_at(int dir, const char *name, const struct stat *st);
 
+/* Never through a link. */
+int rs_fs_attr_chmod_at(int dir, const char *name, unsigned mode);
+
 /* The owner, where it differs. */
 int rs_fs_attr_chown(int fd, const struct stat *want);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "sys/fs_at.h"
+#include "sys/fs_attr.h"
 #include "sys/fs_tree.h"
 
 static int chmod_entry(const rs_fs_visit *v, const rs_mode *mode, unsigned *result)
@@ -19,7 +20,7 @@ static int chmod_entry(const rs_fs_visit *v, const rs_mode *mode, unsigned *resu
     *result = rs_mode_apply(mode, st.st_mode, S_ISDIR(st.st_mode));
     if (*result == (st.st_mode & 07777))
         return 0;
-    return fchmodat(v->dir, v->name, *result, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
+    return rs_fs_attr_chmod_at(v->dir, v->name, *result);
 }
 
 /* A folder that we could not read any more gets its mode on the way back. */
