@@ -260,8 +260,8 @@ spec.test("a tree that is moved away while it is gone through", function(t)
     local dir = t.tmp()
     deep_tree(t, dir .. "/a", 3000)
     for i = 1, 100 do ok(t, fs.write(("%s/a/%d"):format(dir, i), "")) end
-    local w = ok(t, fs.walk(dir .. "/a", {block = 2950}))
-    t.eq(#w:next(), 2950)
+    local w, n = ok(t, fs.walk(dir .. "/a", {block = 100})), 0
+    while n < 2500 do n = n + #w:next() end
     local middle = dir .. "/a" .. ("/d"):rep(2000)
     ok(t, fs.mkdir(dir .. "/other"))
     ok(t, fs.rename(middle, dir .. "/other/d"))
