@@ -1,8 +1,9 @@
--- The files of a machine that has sh and standard tools: the functions and answers of rshell.sys.fs, each in one round trip.
+-- The files of a machine that has sh and standard tools: the functions and answers of rshell.sys.fs, each in one round
+-- trip.
 --
--- What differs: attributes beyond owner, mode and times are kept only where cp is GNU's; a tool without fractions of seconds
--- (touch of busybox) sets whole ones; xxh64 is EUNSUPPORTED; an open file is written behind, and what fails is told by the
--- next call at the latest.
+-- What differs: attributes beyond owner, mode and times are kept only where cp is GNU's; a tool without fractions of
+-- seconds (touch of busybox) sets whole ones; xxh64 reads the file to here; an open file is written behind, and what
+-- fails is told by the next call at the latest.
 
 local M = {}
 

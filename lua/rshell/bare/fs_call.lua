@@ -1,8 +1,8 @@
 -- How the functions of files over there are called: a script for sh, its arguments, and what it answers.
 --
--- A script that fails says so at the end of stderr: the call's mark, a NAME, a newline, a path or nothing. The NAME comes
--- from tests in sh; where those find no reason it is "-", and the last tool's own words decide, which are those of the C
--- library, as LC_ALL is C. A mark is a number that nobody can guess, so that no file name can look like it.
+-- A script that fails says so at the end of stderr: the call's mark, a NAME, a newline, a path or nothing. The NAME
+-- comes from tests in sh; where those find no reason it is "-", and the last tool's own words decide, which are those
+-- of the C library, as LC_ALL is C. A mark is a number that nobody can guess, so that no file name can look like it.
 
 local errno = require "rshell.bare.errno"
 

@@ -9,7 +9,8 @@ local M = {}
 local COPY = change.RENAME .. [[
 flags=-pRP
 unreadable() {
-  f=$(find "$1" ! -type l -exec /bin/sh -c 'for f do [ -r "$f" ] || { printf "%s/" "$f"; exit; }; done' sh {} + 2>/dev/null)
+  f=$(find "$1" ! -type l -exec /bin/sh -c 'for f do [ -r "$f" ] || { printf "%s/" "$f"; exit; }; done
+    ' sh {} + 2>/dev/null)
   f=${f%%//*}; f=${f%/}
   [ "$f" ]
 }

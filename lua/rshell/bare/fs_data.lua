@@ -68,7 +68,8 @@ size() { wc -c <"$1" | tr -d ' '; }
 ]]
 M.CUT = CUT
 
--- Over the old bytes: for what can't be replaced. What a file grows by is added first, so that a full disk leaves it whole.
+-- Over the old bytes: for what can't be replaced. What a file grows by is added first, so that a full disk leaves it
+-- whole.
 local OVER = [[
 grow() {
   o=$(size "$1")
@@ -93,8 +94,8 @@ over() {
 }
 ]]
 
--- The owner, mode and attributes of $1 for $2; false where the owner can't be given. The bytes come later: what vouches for
--- the old ones (capabilities) is lost when they do.
+-- The owner, mode and attributes of $1 for $2; false where the owner can't be given. The bytes come later: what
+-- vouches for the old ones (capabilities) is lost when they do.
 local KEEP = [[
 ids() { stat -c %u:%g "$1" 2>/dev/null || stat -f %u:%g "$1"; }
 bits() { stat -c %a "$1" 2>/dev/null || stat -f %Lp "$1"; }

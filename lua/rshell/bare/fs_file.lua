@@ -8,8 +8,8 @@ local M = {}
 
 local BLOCK = 65536
 
--- $2 r, w, a or x, $3 the mode, $4 the umask, $5 whether to read and write, $6 the place. The mark on stdout says that the
--- file is open. Where a place is given the file was opened before.
+-- $2 r, w, a or x, $3 the mode, $4 the umask, $5 whether to read and write, $6 the place. The mark on stdout says that
+-- the file is open. Where a place is given the file was opened before.
 local OPEN = data.MAKE .. [[
 M=$3 U=$4 h=$2
 hello() { printf '%s\n' "$m"; }
@@ -117,6 +117,7 @@ local function fill(f)
 end
 
 local function take(f, n)
+    n = math.min(n, #f.ahead)
     local piece = f.ahead:sub(1, n)
     f.ahead = f.ahead:sub(n + 1)
     f.at = f.at + #piece
@@ -160,7 +161,7 @@ function File:read(what)
     if not ok then return nil, text, name end
     what = what or "l"
     if what == "l" or what == "L" then return read_line(self, what == "L") end
-    if what == "a" then return read_bytes(self, math.huge) end
+    if what == "a" then return read_bytes(self, math.maxinteger) end
     local got
     got, text, name = read_bytes(self, what)
     if got == "" and what > 0 then return nil end
@@ -264,7 +265,8 @@ local function open(fs, shell, path, how, opts)
     local letter, both = how:sub(1, 1), how:find("+", 1, true) ~= nil
     if how:find("x", 1, true) then letter = "x" end
     local f = setmetatable({
-        fs = fs, shell = shell, path = path, mode = data.mode(opts.mode), umask = data.umask(opts.umask), at = 0, ahead = "",
+        fs = fs, shell = shell, path = path, mode = data.mode(opts.mode), umask = data.umask(opts.umask),
+        at = 0, ahead = "",
         reads = letter == "r" or both, writes = letter ~= "r" or both, appends = letter == "a",
     }, File)
     if letter == "r" then f.mode = "" end

@@ -1,5 +1,5 @@
--- Folders and trees over there. Names come with a NUL or the call's mark behind them; order and patterns are made here, so
--- that they are the same everywhere.
+-- Folders and trees over there. Names come with a NUL or the call's mark behind them; order and patterns are made
+-- here, so that they are the same everywhere.
 
 local call = require "rshell.bare.fs_call"
 local stat = require "rshell.bare.fs_stat"
@@ -176,9 +176,9 @@ end
 
 -- ---- glob ----
 --
--- A pattern becomes a program: a function of sh for each part, which calls the next one for what fits. sh is asked for more
--- than the pattern means (what comes before the first wildcard, then anything), because what a character is differs between
--- shells; the names are matched here again. `**` goes through folders, and through no links.
+-- A pattern becomes a program: a function of sh for each part, which calls the next one for what fits. sh is asked for
+-- more than the pattern means (what comes before the first wildcard, then anything), because what a character is
+-- differs between shells; the names are matched here again. `**` goes through folders, and through no links.
 
 local function quoted(s) return "'" .. s:gsub("'", "'\\''") .. "'" end
 
@@ -217,6 +217,8 @@ local function one_part(i, part, last, folders)
     local word = (start ~= "" and quoted(start) or "") .. (wild and "*" or "")
     local go = ('[ -d "$f" ] && g%d "$f"'):format(i + 1)
     if last then go = (folders and '[ -d "$f" ]' or 'there "$f"') .. " && o" end
+    -- Some shells find the folder itself and the one above it too.
+    if wild and start:sub(1, 1) == "." then go = "case ${f##*/} in .|..) continue;; esac; " .. go end
     return ('g%d() { for f in "$1"/%s; do %s; done; }'):format(i, word, go)
 end
 
@@ -294,7 +296,8 @@ local function glob(shell, root, pattern, opts)
     local from = root == "" and 2 or #call.arg(root) + 2
     local names, stats
     if with_stat then
-        names, stats = choose(parts, stat.parse_all(out, mark), from, select(2, stat.parse_all(out, mark)))
+        local found, by_path = stat.parse_all(out, mark)
+        names, stats = choose(parts, found, from, by_path)
     else
         names, stats = choose(parts, names_of(out, 1), from), nil
     end

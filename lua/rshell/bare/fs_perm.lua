@@ -5,8 +5,8 @@ local data = require "rshell.bare.fs_data"
 
 local M = {}
 
--- $2 the mode, $3 the umask, $4 recursive. Folders are done after what is in them, since a mode may shut them; where that
--- fails, before it, since a mode may open them.
+-- $2 the mode, $3 the umask, $4 recursive. Folders are done after what is in them, since a mode may shut them; where
+-- that fails, before it, since a mode may open them.
 local CHMOD = [[
 need "$1"
 [ ! "$3" ] || umask "$3"

@@ -2,8 +2,8 @@
 
 local M = {}
 
--- A record: S, the fields, the name, the mark; and for a link L, the name, the mark, its text, the mark. GNU and busybox have
--- the same letters, of which %x to %z give fractions of seconds (old busybox has none); BSD has others.
+-- A record: S, the fields, the name, the mark; and for a link L, the name, the mark, its text, the mark. GNU and
+-- busybox have the same letters, of which %x to %z give fractions of seconds (old busybox has none); BSD has others.
 M.SH = [[
 export m
 export A="S%s %f %u %g %i %h %d|%X|%Y|%Z|%x|%y|%z|%U|%G|%n$m"
@@ -25,7 +25,7 @@ local function fraction(text)
     return tonumber((digits .. "000000000"):sub(1, 9)) / 1e9
 end
 
-local FIELDS = "^(%d+) (%x+) (%d+) (%d+) (%d+) (%d+) (%d+)|(%-?%d+)|(%-?%d+)|(%-?%d+)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|"
+local FIELDS = "^(%d+) (%x+) (%d+) (%d+) (%d+) (%d+) (%d+)" .. ("|(%-?%d+)"):rep(3) .. ("|([^|]*)"):rep(5) .. "|"
 
 --- One record without its S: the stat and the name.
 ---@param record string

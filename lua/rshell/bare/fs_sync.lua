@@ -1,4 +1,5 @@
--- Trees made like others on one machine over there: one round trip tells what is in both, a second one does what is to do.
+-- Trees made like others on one machine over there: one round trip tells what is in both, a second one does what is to
+-- do.
 
 local call = require "rshell.bare.fs_call"
 local change = require "rshell.bare.fs_change"
@@ -19,7 +20,8 @@ if [ "$3" ] && [ -d "$2" ]; then
   case $a/ in "${b%/}"/*) die EINVAL "$2";; esac
 fi
 if isdir "$1"; then
-  f=$(find "$1" -type d -exec /bin/sh -c 'for f do [ -r "$f" ] || { printf "%s/" "$f"; exit; }; done' sh {} + 2>/dev/null)
+  f=$(find "$1" -type d -exec /bin/sh -c 'for f do [ -r "$f" ] || { printf "%s/" "$f"; exit; }; done
+    ' sh {} + 2>/dev/null)
   [ ! "$f" ] || die EACCES "${f%/}"
 fi
 tell "$1"
@@ -198,8 +200,9 @@ function M.add(fs, shell)
         if not out then return nil, mark, name, copy.own(where, {from, to}) end
         local stop = out:find("\0", 1, true)
         local c = setmetatable({
-            shell = shell, from = from, to = to, plan = {}, compared = {}, checksum = opts.checksum, delete = opts.delete,
-            preserve = opts.preserve ~= false, n = {files = 0, bytes = 0, skipped = 0, deleted = 0},
+            shell = shell, from = from, to = to, plan = {}, compared = {},
+            checksum = opts.checksum, delete = opts.delete, preserve = opts.preserve ~= false,
+            n = {files = 0, bytes = 0, skipped = 0, deleted = 0},
         }, Copier)
         local source = tree_of(out:sub(1, stop - 1), mark, call.arg(from))
         local rest = out:sub(stop + 1)
