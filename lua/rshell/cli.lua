@@ -70,12 +70,10 @@ local function main(argv, version)
     fail.usage("no subcommand or file '%s'%s", name, meant ~= "" and meant or "; see rshell --help")
 end
 
--- What stays behind on this machine unless somebody removes it.
+-- What would stay behind: temporary folders.
 local function sweep()
     local tempdir = package.loaded["rshell.tempdir"]
-    local here = package.loaded.rshell and rawget(package.loaded.rshell, "here")
-    if not (tempdir and here) then return end
-    task.shield(tempdir.clear, require "rshell.machine".test(here).conn)
+    if tempdir then task.shield(tempdir.clear) end
 end
 
 --- os.exit never returns, and raises nothing that a script could catch: the program ends inside it.

@@ -3,9 +3,10 @@
 # shellcheck disable=SC2016 # what is quoted is for another shell, or Lua
 set -u
 page=$(cd "$(dirname "$0")/../.." && pwd)/doc/rshell.1.scd
-mkdir "$TMPDIR/cli"
-cd "$TMPDIR/cli" || exit 1
-trap 'cd / && rm -rf "$TMPDIR/cli"' EXIT
+dir=$TMPDIR/cli
+mkdir "$dir"
+cd "$dir" || exit 1
+trap 'cd / && rm -rf "$dir"' EXIT
 PATH=$(dirname "$RSHELL"):$PATH
 unset RSHELL_LOG
 
@@ -36,6 +37,25 @@ is() {
     got=$?
     # shellcheck disable=SC2053 # they are patterns
     [[ $got = "$status" && $(<out) = $out && $(<err) = $err ]] && truth=1
+    outcome "$name" $truth "status $got"$'\n'"out: $(<out)"$'\n'"err: $(<err)"
+}
+
+# dies NAME SIGNAL STATUS OUT ERR CODE: the code prints "ready" and gets the signal.
+dies() {
+    local name=$1 signal=$2 status=$3 out=$4 err=$5 pid
+    rm -f out
+    # In the background of a script SIGINT would be ignored.
+    env --default-signal=INT rshell -e "$6" >out 2>err &
+    pid=$!
+    for _ in $(seq 1000); do
+        [ "$(head -n 1 out 2>/dev/null)" != ready ] || break
+        sleep 0.01
+    done
+    kill -s "$signal" "$pid"
+    { wait $pid; } 2>/dev/null
+    local got=$? truth=0
+    # shellcheck disable=SC2053 # they are patterns
+    [[ $got = "$status" && $(<out) = ready$out && $(<err) = $err ]] && truth=1
     outcome "$name" $truth "status $got"$'\n'"out: $(<out)"$'\n'"err: $(<err)"
 }
 
@@ -211,6 +231,16 @@ is "nothing of it is left" 0 '' '' bash -c '! pgrep -u "$(id -u)" -fx "sleep 61"
 is "what was left running ends at the end" 0 '' '' rshell -e 'here.sleep:bind(61):popen()'
 is "nothing of that is left" 0 '' '' bash -c '! pgrep -u "$(id -u)" -fx "sleep 61"'
 
+mkdir temp
+export TMPDIR=$PWD/temp
+is "temporary folders go at the end" 0 '' '' rshell -e 'd = here:tempdir()'
+is "and with os.exit" 4 '' '' rshell -e 'd = here:tempdir() os.exit(4)'
+is "and after an error" 1 '' '*wrong' rshell -e 'd = here:tempdir() error "wrong"'
+is "and when nobody reads the output" 0 $'1\n141' '' \
+    bash -c 'rshell -e "d = here:tempdir() for i = 1, math.huge do print(i) end" | head -n 1; echo "${PIPESTATUS[0]}"'
+dies "and after SIGTERM" TERM 143 '' '' 'd = here:tempdir() print "ready" sleep(60)'
+is "none is left" 0 '' '' ls temp
+
 # ---- output ----
 
 is "nobody reads the output" 0 $'1\n141' '' \
@@ -235,24 +265,6 @@ is "files don't land on closed standard streams" 0 'kept' '' bash -c \
 
 # ---- signals ----
 
-# dies NAME SIGNAL STATUS OUT ERR CODE: the code prints "ready" and gets the signal.
-dies() {
-    local name=$1 signal=$2 status=$3 out=$4 err=$5 pid
-    rm -f out
-    # In the background of a script SIGINT would be ignored.
-    env --default-signal=INT rshell -e "$6" >out 2>err &
-    pid=$!
-    for _ in $(seq 1000); do
-        [ "$(head -n 1 out 2>/dev/null)" != ready ] || break
-        sleep 0.01
-    done
-    kill -s "$signal" "$pid"
-    { wait $pid; } 2>/dev/null
-    local got=$? truth=0
-    # shellcheck disable=SC2053 # they are patterns
-    [[ $got = "$status" && $(<out) = ready$out && $(<err) = $err ]] && truth=1
-    outcome "$name" $truth "status $got"$'\n'"out: $(<out)"$'\n'"err: $(<err)"
-}
 CLOSER='local c <close> = setmetatable({}, {__close = function() print "closed" end}) print "ready" io.stdout:flush() '
 dies "SIGTERM" TERM 143 $'\nclosed' '' "$CLOSER sleep(60)"
 dies "SIGHUP" HUP 129 $'\nclosed' '' "$CLOSER sleep(60)"
