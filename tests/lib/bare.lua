@@ -2,11 +2,11 @@
 --
 --   local bare = require "bare"
 --   local m = bare.machine "/bin/bash"                 -- a machine whose login shell this is
---   local m = bare.machine("busybox sh", {path = dir}) -- and whose programs are in dir only
---   local c = bare.connector(shell, opts)              -- c.count: how many lines it has run; c.lines: what they were
+--   local m = bare.machine("ash", {busybox = true})          -- a machine with nothing but busybox
+--   local c = bare.connector(shell, opts)    -- c.count: how many lines it has run; c.lines: what they were
 --
--- opts: path (PATH over there), sh (what stands at /bin/sh), noise (printed first, as start-up files do), signals = false (the
--- server refuses signals), env.
+-- opts: path (PATH over there), busybox (its applets are all programs there are), sh (what stands at /bin/sh), noise (printed
+-- first, as start-up files do), signals = false (the server refuses signals), env, cwd, keep (outlives us, as a server does).
 
 local proc = require "rshell.sys.proc"
 local machine = require "rshell.machine"
@@ -48,6 +48,19 @@ end
 local Connector = {}
 Connector.__index = Connector
 
+local applets
+
+--- A folder with busybox under all its names.
+local function busybox()
+    if applets then return applets end
+    local where = assert(proc.run {argv = {"mktemp", "-d"}}).stdout:gsub("\n$", "")
+    local fill = 'b=$(command -v busybox);for a in $(busybox --list);do ln -s "$b" "$1/$a";done'
+    assert(proc.run {argv = {"sh", "-c", fill, "sh", where}})
+    applets = where
+    M.sweeper = setmetatable({}, {__gc = function() os.execute("rm -r " .. where) end})
+    return where
+end
+
 local function words(shell)
     local argv = {}
     for word in shell:gmatch "%S+" do argv[#argv + 1] = word end
@@ -58,7 +71,7 @@ function Connector:run(line, opts)
     local argv = words(self.shell)
     argv[#argv + 1] = "-c"
     argv[#argv + 1] = (self.opts.noise and self.opts.noise .. "\n" or "") .. line
-    local env = {SHELL = argv[1] == "busybox" and "/bin/busybox" or argv[1]}
+    local env = {SHELL = argv[1]}
     for name, value in pairs(self.opts.env or {}) do env[name] = value end
     if self.opts.path then env.PATH = self.opts.path end
     return proc.spawn {argv = argv, stdin = "pipe", env = env, pty = opts.pty, cwd = self.opts.cwd, keep = self.opts.keep}
@@ -80,7 +93,13 @@ end
 ---@param shell string words: "/bin/bash", "busybox sh"
 ---@param opts table?
 function M.connector(shell, opts)
-    local c = setmetatable({shell = shell, opts = opts or {}, count = 0, lines = {}}, Connector)
+    opts = opts or {}
+    if opts.busybox then
+        local dir = busybox()
+        opts = setmetatable({path = dir, sh = dir .. "/sh"}, {__index = opts})
+        shell = dir .. "/" .. shell
+    end
+    local c = setmetatable({shell = shell, opts = opts, count = 0, lines = {}}, Connector)
     c.exec = function(line, o) return exec(c, line, o) end
     c.broken = function() return c.why end
     c.connect_tcp = function(host, port) return require "rshell.sys.net".connect(host, port) end
@@ -91,10 +110,11 @@ end
 --- A machine over a local shell.
 ---@param shell string?
 ---@param opts table?
-function M.machine(shell, opts)
+---@param name string?
+function M.machine(shell, opts, name)
     local connector = M.connector(shell or "/bin/sh", opts)
     local v = view.new {
-        name = "bare", host = "localhost", user = os.getenv "USER" or "root", kind = "bare",
+        name = name or "bare", host = "localhost", user = os.getenv "USER" or "root", kind = "bare",
         backend = require "rshell.bare".new(connector),
     }
     v.conn.root = v

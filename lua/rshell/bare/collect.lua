@@ -75,14 +75,14 @@ local function await_rest(s)
 end
 
 --- Runs a channel to its end: {exit=, stdout=, stderr=, reason=}. o: input, deadline (a moment), line_timeout (seconds),
---- max_output (bytes), stop (a function that ends the program and gives its exit). Raises when the connection breaks.
+--- max_output (bytes; stdout, stderr: of one of them), stop (a function that ends the program and gives its exit). Raises when the connection breaks.
 ---@param ch table
 ---@param o table
 function M.run(ch, o)
     local s = {open = 0, last = task.now(), event = task.event()}
     local out, err, max = {}, {}, o.max_output or math.huge
-    local tasks = {reader(s, ch.stdout, out, max)}
-    if ch.stderr then tasks[2] = reader(s, ch.stderr, err, max) end
+    local tasks = {reader(s, ch.stdout, out, o.stdout or max)}
+    if ch.stderr then tasks[2] = reader(s, ch.stderr, err, o.stderr or max) end
     if o.input then tasks[#tasks + 1] = task.spawn(feed, ch.stdin, o.input) else ch.stdin:close() end
     local ok, e = pcall(await_end, s, o, ch)
     if not ok or s.reason then

@@ -9,6 +9,7 @@ local trailer = require "rshell.bare.trailer"
 local M = {}
 
 local END_OF_INPUT = "\4\4" -- typed on a terminal: ends a line, then the input
+local TERM, KILL = proc.signal "TERM", proc.signal "KILL"
 local LATE = 2 -- seconds that a trailer may take after its program
 
 -- ---- a channel for which several tasks may wait ----
@@ -55,12 +56,17 @@ function Waited:close() self.channel:close() end
 local Handle = {}
 Handle.__index = Handle
 
---- The exits of n stages, from the channel's and the codes of a trailer.
-function M.exits(n, exit, codes)
+--- The exits of n stages, from the channel's and the codes of a trailer. There a signal is 128 and its number, as is an
+--- exit with that code: only a signal that we have sent is told as one.
+---@param sent table<integer, boolean>? numbers of signals
+function M.exits(n, exit, codes, sent)
     local exits = {}
     for k = 1, n do
-        if codes and codes[k] then
-            exits[k] = {code = codes[k]}
+        local code = codes and codes[k]
+        if code and sent and sent[code - 128] then
+            exits[k] = {signal = proc.signal_name(code - 128)}
+        elseif code then
+            exits[k] = {code = code}
         elseif not exit then
             exits[k] = false
         else
@@ -77,7 +83,8 @@ end
 
 function Handle:exits()
     local exit = self.waited:exit()
-    return M.exits(self.n, self:ended() and (known(exit) or {signal = "HUP"}), self.filter and self.filter.codes)
+    exit = self:ended() and (known(exit) or {signal = "HUP"})
+    return M.exits(self.n, exit, self.filter and self.filter.codes, self.sent)
 end
 
 function Handle:ended()
@@ -107,22 +114,23 @@ end
 --- To the whole group.
 ---@param sig string|integer?
 function Handle:kill(sig)
-    sig = proc.signal_name(sig or "TERM")
+    sig = proc.signal(sig or "TERM")
     if self.waited:exit() then return errno.fail "ESRCH" end
+    self.sent[sig] = true
     return kill.all(self.shell, self.waited, self.pids[1], sig)
 end
 
 --- TERM, then KILL; gives the exits once all have ended, or nil, text, "ETIMEOUT".
 ---@param seconds number?
 function Handle:stop(seconds)
-    if self.waited:exit() then return self:wait(seconds) end
+    local stop = seconds and task.now() + seconds
+    self.sent[TERM], self.sent[KILL] = true, true
     self.stopping = self.stopping or task.spawn(function()
         pcall(kill.stop, self.shell, self.waited, self.pids[1])
     end)
-    if seconds then return self:wait(seconds) end
-    self.stopping:await()
+    if not self.stopping.done then pcall(self.stopping.await, self.stopping, seconds) end
     if not self.waited:exit() then return errno.fail "ETIMEOUT" end
-    return self:wait()
+    return self:wait(stop and math.max(0, stop - task.now()))
 end
 
 --- Lets go of it: what still runs goes on.
@@ -160,6 +168,7 @@ Typed.__close = Typed.close
 Typed.shutdown = Typed.close
 
 M.END_OF_INPUT = END_OF_INPUT
+M.ENDED_BY_US = {[TERM] = true, [KILL] = true}
 
 --- True when something of the stages arrives in a stream: any of them that was not redirected, for stdout the last.
 local function wants(stages, which)
@@ -177,7 +186,7 @@ end
 ---@param stages table[]
 ---@param how {pty: any, nonce: string}
 function M.new(shell, ch, pid, stages, how)
-    local h = setmetatable({shell = shell, waited = waited(ch), n = #stages, pids = {}, pty = how.pty}, Handle)
+    local h = setmetatable({shell = shell, waited = waited(ch), n = #stages, pids = {}, sent = {}, pty = how.pty}, Handle)
     for k = 1, #stages do h.pids[k] = pid end
     local out, err = how.pty or wants(stages, "stdout"), not how.pty and wants(stages, "stderr")
     if how.pty then

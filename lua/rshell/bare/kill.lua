@@ -1,6 +1,7 @@
--- Signals to what runs over there. A second channel is used first, since it answers; where none can be had, the SSH
+-- Signals to what runs over there: by a second channel, since that answers; where none can be had in time, by the SSH
 -- signal request, which doesn't.
 
+local err = require "rshell.shared.error"
 local errno = require "rshell.bare.errno"
 local proc = require "rshell.sys.proc"
 local task = require "rshell.task"
@@ -9,36 +10,57 @@ local M = {}
 
 local PATIENCE = 0.5 -- seconds between TERM and KILL
 local GONE = 3 -- seconds for KILL to have its effect
+local TURN = 4 -- seconds to get a channel, on a server that has no more of them
 
--- $1 is the signal, $2 the process. Where it leads no group, everything below it is found by the numbers of the
--- parents, from the leaves up. No `--`: busybox takes it for a number. 1: no such process; 2: the account may not.
+-- $1 is the process, a negative one a group. No `--`: busybox takes it for a number. 1: no such process; 2: the account may
+-- not.
 local SEND = [[
-LC_ALL=C;export LC_ALL
-send() { m=$(kill "-$1" "$2" 2>&1)||case $m in *ermi*)exit 2;;*)false;;esac;}
+send() { m=$(LC_ALL=C;export LC_ALL;kill "-$1" "$2" 2>&1)||case $m in *ermi*)exit 2;;*)false;;esac;}
 ]]
 
-local ONE = SEND .. [[send "$1" "$2"]]
+-- What is below a process, from the leaves up, where it doesn't lead a group.
+local BELOW = [[
+pairs() { ps -A -o pid= -o ppid= 2>/dev/null||ps -o pid,ppid;}
+below() { for c in $(pairs|while read -r p q;do [ "$q" = "$1" ]&&echo "$p";done);do below "$c";echo "$c";done;}
+]]
 
-local ALL = SEND .. [[
-below() {
-for c in $(ps -A -o pid= -o ppid= 2>/dev/null|while read -r p q;do [ "$q" = "$1" ]&&echo "$p";done);do
-below "$c";echo "$c";done
-}
-send "$1" "-$2"&&exit
-for c in $(below "$2");do send "$1" "$c";done
-send "$1" "$2"]]
+local ONE = SEND .. [[send "$2" "$1"]]
+
+local ALL = SEND .. BELOW .. [[
+send "$2" "-$1"&&exit
+for c in $(below "$1");do send "$2" "$c";done
+send "$2" "$1"]]
+
+-- TERM, KILL to what is left after half a second. Those that ignore TERM may outlive who started them.
+local STOP = SEND .. BELOW .. [[
+if kill -0 "-$1" 2>/dev/null;then all=-$1;else all="$(below "$1") $1";fi
+for s in TERM KILL;do
+f=1;for p in $all;do send $s "$p"&&f=0;done
+[ $f = 0 ]&&[ $s = TERM ]||exit 0
+for i in 1 2 3 4 5;do
+f=1;for p in $all;do kill -0 "$p" 2>/dev/null&&f=0;done
+[ $f = 0 ]||exit 0
+sleep 0.1 2>/dev/null||{ sleep 1;break;}
+done;done]]
 
 local FAILURES = {[1] = "ESRCH", [2] = "EPERM"}
 
---- What kill(2) names otherwise in some shells goes by its number.
+--- What kill(1) names otherwise in some shells goes by its number.
 local NAMED = {}
 for name in ("HUP INT QUIT ABRT KILL USR1 SEGV USR2 PIPE ALRM TERM CONT STOP TSTP TTIN TTOU"):gmatch "%S+" do
     NAMED[name] = true
 end
 
 local function word(sig)
-    local name = proc.signal_name(sig)
-    return NAMED[name] and name or tostring(proc.signal(sig))
+    local number = proc.signal(sig)
+    local name = number > 0 and proc.signal_name(number)
+    return NAMED[name] and name or tostring(number)
+end
+
+local function answer(r, text, name)
+    if not r then return nil, text, name end
+    if r.code == 0 then return true end
+    return errno.fail(FAILURES[r.code] or "EIO")
 end
 
 --- Sends a signal to a process, or to a group where pid is negative: true, or nil, text, NAME.
@@ -46,10 +68,14 @@ end
 ---@param pid integer
 ---@param sig string|integer
 function M.one(shell, pid, sig)
-    local r, text, name = shell:run(ONE, {args = {word(sig), tostring(pid)}})
-    if not r then return nil, text, name end
-    if r.code == 0 then return true end
-    return errno.fail(FAILURES[r.code] or "EIO")
+    return answer(shell:run(ONE, {args = {tostring(pid), word(sig)}}))
+end
+
+--- Runs a script unless it takes long to get a channel: its result, or nil.
+local function run_soon(shell, script, args)
+    local ok, r = pcall(task.timeout, TURN, shell.run, shell, script, {args = args})
+    if ok then return r end
+    if not (err.is(r) and r.kind == "timeout") and not shell.connector.broken() then error(r, 0) end
 end
 
 --- Sends a signal to all that a program started: true, or nil, text, NAME.
@@ -58,28 +84,30 @@ end
 ---@param pid integer its leader
 ---@param sig string|integer
 function M.all(shell, ch, pid, sig)
-    local r, text, name = shell:run(ALL, {args = {word(sig), tostring(pid)}})
-    if not r and not shell.connector.broken() then return ch:signal(proc.signal_name(sig)) end
-    if not r then return nil, text, name end
-    if r.code == 0 then return true end
-    return errno.fail(FAILURES[r.code] or "EIO")
+    local r = run_soon(shell, ALL, {tostring(pid), word(sig)})
+    if r then return answer(r) end
+    if shell.connector.broken() then return errno.fail "ECLOSED" end
+    return ch:signal(proc.signal_name(sig))
 end
 
---- TERM, and KILL after half a second: the exit; nil where it could not be ended, which loses its channel.
+local function request(ch)
+    for _, sig in ipairs {"TERM", "KILL"} do
+        ch:signal(sig)
+        if ch:wait(PATIENCE) then return end
+    end
+end
+
+--- Ends all that a program started, whether it still runs or not: the exit; nil where it could not be ended, which loses
+--- its channel.
 ---@param shell rshell.bare.Shell
 ---@param ch table
 ---@param pid integer
 function M.stop(shell, ch, pid)
-    for _, step in ipairs {{"TERM", PATIENCE}, {"KILL", GONE}} do
-        local exit = ch:exit()
-        if exit or shell.connector.broken() then return exit or {} end
-        local before = task.now()
-        pcall(M.all, shell, ch, pid, step[1])
-        exit = ch:wait(math.max(0.01, step[2] - (task.now() - before)))
-        if exit then return exit end
-    end
-    ch:close()
-    return nil
+    if shell.connector.broken() then return ch:exit() or {} end
+    if not run_soon(shell, STOP, {tostring(pid)}) then request(ch) end
+    local exit = ch:wait(GONE)
+    if not exit then ch:close() end
+    return exit
 end
 
 return M

@@ -66,16 +66,19 @@ local function lost(shell)
 end
 
 --- What a run left, as rshell.sys.proc has it.
-local function result(shell, r, stages, nonce, pty, pid)
+local function result(shell, r, stages, how)
     local codes
-    if #stages > 1 then
-        local where = pty and "stdout" or "stderr"
-        r[where], codes = trailer.cut(r[where], nonce)
+    if how.trailer then
+        r[how.trailer], codes = trailer.cut(r[how.trailer], how.nonce)
+        if #r[how.trailer] > how.max then
+            r.reason = r.reason or "limit"
+            r[how.trailer] = r[how.trailer]:sub(1, how.max)
+        end
     end
     if r.exit and not r.exit.code and not r.exit.signal and not r.reason then lost(shell) end
     return {
-        exits = handle.exits(#stages, r.exit, codes), stdout = r.stdout, stderr = r.stderr, reason = r.reason,
-        running = not r.exit and {pid} or nil,
+        exits = handle.exits(#stages, r.exit, codes, r.reason and handle.ENDED_BY_US), stdout = r.stdout,
+        stderr = r.stderr, reason = r.reason, running = not r.exit and {how.pid} or nil,
     }
 end
 
@@ -83,24 +86,35 @@ local function no_time(stages)
     return {exits = handle.exits(#stages), stdout = "", stderr = "", reason = "timeout"}
 end
 
-local function run(shell, spec)
-    local stages = stage.list(spec)
-    local deadline = spec.timeout and task.now() + spec.timeout
-    local input = spec.input
-    if input then
+local TRAILER = 64 -- bytes that the statuses may take, and those of each stage
+local STATUS = 10
+
+--- The stages with what the input changes, and the input; a terminal gets its end typed.
+local function prepare(spec)
+    local stages, input = stage.list(spec), spec.input
+    if input and stages[1].stdin == nil then
         stages = {table.unpack(stages)}
-        if stages[1].stdin == nil then stages[1] = with(stages[1], {stdin = "pipe"}) end
+        stages[1] = with(stages[1], {stdin = "pipe"})
     end
     if spec.pty then input = (input or "") .. handle.END_OF_INPUT end
+    return stages, input
+end
+
+local function run(shell, spec)
+    local stages, input = prepare(spec)
+    local deadline = spec.timeout and task.now() + spec.timeout
     local ch, pid, nonce, where = start_within(spec.timeout, shell, stages, {pty = spec.pty})
     if ch == false then return no_time(stages) end
     if not ch then return nil, pid, nonce, where end
+    local how = {max = spec.max_output or MAX_OUTPUT, nonce = nonce, pid = pid}
+    if stages[2] then how.trailer = spec.pty and "stdout" or "stderr" end
     local r = collect.run(ch, {
-        input = input, deadline = deadline, line_timeout = spec.line_timeout, max_output = spec.max_output or MAX_OUTPUT,
+        input = input, deadline = deadline, line_timeout = spec.line_timeout, max_output = how.max,
+        [how.trailer or "none"] = how.max + TRAILER + STATUS * #stages,
         stop = function() return kill.stop(shell, ch, pid) end,
     })
     ch:close()
-    return result(shell, r, stages, nonce, spec.pty, pid)
+    return result(shell, r, stages, how)
 end
 
 -- ---- spawn ----
