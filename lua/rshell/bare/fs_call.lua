@@ -46,7 +46,7 @@ denied() {
     [ -x "$d" ] && [ "$(id -u)" = 0 ] && w=EROFS
   else
     missing "$1"
-    [ $w = ENOENT ] && w=-
+    [ $w = ENOENT ] && [ ! -L "$1" ] && w=-
   fi
 }
 # Ends unless $1 is there, links followed; or the link itself.

@@ -14,7 +14,8 @@ missing "$1"
 folder "$1"
 [ -d "$d" ] || { [ "$4" ] || die ENOENT; ( usual; mkdir -p "$d" ) || { denied "$d"; die $w; }; }
 case ${1##*/} in .|..) [ "$5" ] && [ -d "$1" ] && exit 0;; esac
-( first; mkdir "$1" ) && setmode "$1" && exit
+# The set-id bit that a folder has from the one above it isn't in what a given mode starts from.
+( first; mkdir "$1" ) && { [ ! "$M" ] || chmod ug-s "$1"; } && setmode "$1" && exit
 [ "$5" ] && [ -d "$1" ] && exit
 there "$1" && die EEXIST
 denied "$1"; die $w]]
@@ -96,7 +97,13 @@ denied "$2"; die $w]]
 local RENAME = EMPTY .. [[
 isdir() { [ -d "$1" ] && [ ! -L "$1" ]; }
 check() {
-  lneed "$1"
+  there "$1" || {
+    missing "$1"; s=$w
+    # The folders of both are looked for before what is in them.
+    folder "$1"
+    if [ $s = ENOENT ] && [ -d "$d" ]; then folder "$2"; [ -d "$d" ] || { missing "$2"; s=$w; }; fi
+    die $s
+  }
   there "$2" || { missing "$2"; [ $w = ENOENT ] || die $w; folder "$2"; [ -d "$d" ] || die ENOENT; }
   if isdir "$1"; then
     case $1 in .|*/.|*/..) die EBUSY;; esac

@@ -103,7 +103,7 @@ keep() {
   cp -p --attributes-only --preserve=all "$1" "$2" 2>/dev/null
   i=$(ids "$1")
   [ "$i" = "$(ids "$2")" ] || chown "$i" "$2" || return 1
-  chmod 600 "$2"
+  touch "$2" && chmod 600 "$2"
 }
 ]]
 
