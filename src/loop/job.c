@@ -106,7 +106,9 @@ int rs_job_run(lua_State *L, const rs_job_class *class, void *job)
     k->wait = &t->wait;
     k->req.data = k;
     k->holders++;
+    rs_pool_begin();
     int err = uv_queue_work(rs_loop_uv(rs_task_loop(L)), &k->req, run, ran);
+    rs_pool_end();
     if (err) {
         k->holders--;
         return rs_error_raise(L, err, NULL);

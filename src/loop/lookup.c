@@ -43,7 +43,9 @@ static int start(rs_loop *l, rs_lookup *k, const char *name, int port)
     k->found = NULL;
     k->req.data = k;
     hints.ai_flags = AI_NUMERICSERV;
+    rs_pool_begin();
     int err = uv_getaddrinfo(rs_loop_uv(l), &k->req, answered, name, service, &hints);
+    rs_pool_end();
     k->running = err == 0;
     return err;
 }

@@ -21,8 +21,6 @@ int rs_loop_new(rs_loop **out)
     rs_loop *l = calloc(1, sizeof *l);
     if (!l)
         return -ENOMEM;
-    /* getaddrinfo may use half the pool only, and one host that doesn't answer must not hold up the others. */
-    setenv("UV_THREADPOOL_SIZE", "64", 0);
     signal(SIGPIPE, SIG_IGN);
     int err = uv_loop_init(&l->uv);
     if (err) {
@@ -69,6 +67,24 @@ struct uv_loop_s *rs_loop_uv(rs_loop *l)
 struct rs_timers *rs_loop_timers(rs_loop *l)
 {
     return l->timers;
+}
+
+static const char pool_size[] = "UV_THREADPOOL_SIZE";
+static bool pool_started, pool_sized;
+
+void rs_pool_begin(void)
+{
+    /* getaddrinfo may use half the pool only, and one host that doesn't answer must not hold up the others. */
+    if (!pool_started && !getenv(pool_size))
+        pool_sized = setenv(pool_size, "64", 0) == 0;
+}
+
+void rs_pool_end(void)
+{
+    if (pool_sized)
+        unsetenv(pool_size);
+    pool_sized = false;
+    pool_started = true;
 }
 
 bool rs_loop_poll(rs_loop *l, bool block)
