@@ -1,0 +1,193 @@
+#include "unit.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "loop/loop.h"
+#include "loop/timer.h"
+#include "loop/wait.h"
+
+static char logged[200];
+
+static void sink(void *user, rs_log_level level, const char *module, const char *text)
+{
+    snprintf(logged, sizeof logged, "%s %s", module, text);
+}
+
+static void test_life(void **state)
+{
+    rs_loop *l = NULL;
+    assert_int_equal(rs_loop_new(&l), 0);
+    assert_false(rs_loop_poll(l, false));
+    assert_false(rs_loop_poll(l, true)); /* nothing can happen: no reason to sleep */
+    assert_true(rs_loop_free(l));
+    assert_true(rs_loop_free(NULL));
+}
+
+static void test_time_goes_on(void **state)
+{
+    uint64_t before = rs_loop_now();
+    for (int i = 0; i < 1000; i++) {
+        uint64_t now = rs_loop_now();
+        assert_true(now >= before);
+        before = now;
+    }
+}
+
+static void test_process_is_prepared(void **state)
+{
+    rs_loop *l = NULL;
+    struct sigaction sa;
+    unsetenv("UV_THREADPOOL_SIZE");
+    assert_int_equal(rs_loop_new(&l), 0);
+    sigaction(SIGPIPE, NULL, &sa);
+    assert_true(sa.sa_handler == SIG_IGN);
+    /* Programs that we start inherit the environment: nothing of ours is in it. */
+    assert_null(getenv("UV_THREADPOOL_SIZE"));
+    assert_true(rs_loop_free(l));
+}
+
+static void ignore(rs_timer *t)
+{
+}
+
+static void test_polls_without_sleeping(void **state)
+{
+    rs_loop *l = NULL;
+    rs_timer t = {0};
+    uint64_t begin = rs_loop_now();
+    assert_int_equal(rs_loop_new(&l), 0);
+    assert_int_equal(rs_timer_start(l, &t, 1000, ignore), 0);
+    for (int i = 0; i < 10; i++)
+        assert_true(rs_loop_poll(l, false));
+    rs_timer_stop(l, &t);
+    assert_true(rs_loop_now() - begin < 30e9);
+    assert_true(rs_loop_free(l));
+}
+
+/* It is told, and stays usable for whoever still points at it. */
+static void test_forgotten_handle(void **state)
+{
+    static rs_loop *l; /* it leaks on purpose: reachable, so no leak checker complains */
+    static uv_idle_t idle;
+    assert_int_equal(rs_loop_new(&l), 0);
+    uv_idle_init(rs_loop_uv(l), &idle);
+    rs_log_set_sink(sink, NULL);
+    assert_false(rs_loop_free(l));
+    rs_log_set_sink(NULL, NULL);
+    assert_string_equal(logged, "loop a idle handle was left open");
+}
+
+static void count_done(uv_work_t *req, int status)
+{
+    ++*(int *)req->data;
+}
+
+static void work(uv_work_t *req)
+{
+}
+
+static int threads(void)
+{
+    char line[200];
+    int n = -1;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (fgets(line, sizeof line, f) && sscanf(line, "Threads: %d", &n) != 1)
+        ;
+    fclose(f);
+    return n;
+}
+
+static void test_thread_pool(void **state)
+{
+    rs_loop *l = NULL;
+    int done = 0;
+    uv_work_t req[100];
+    assert_int_equal(rs_loop_new(&l), 0);
+    for (size_t i = 0; i < COUNT(req); i++) {
+        req[i].data = &done;
+        rs_pool_begin();
+        assert_int_equal(uv_queue_work(rs_loop_uv(l), &req[i], work, count_done), 0);
+        rs_pool_end();
+    }
+    while (rs_loop_poll(l, true))
+        ;
+    assert_int_equal(done, COUNT(req));
+    assert_true(threads() > 64);
+    assert_null(getenv("UV_THREADPOOL_SIZE"));
+    assert_true(rs_loop_free(l));
+}
+
+/* ---- waits ---- */
+
+typedef struct watcher {
+    int woken, abandoned;
+} watcher;
+
+static void on_wake(rs_wait *w)
+{
+    ((watcher *)w->waiter)->woken++;
+}
+
+static void on_abandon(rs_wait *w)
+{
+    ((watcher *)w->op)->abandoned++;
+}
+
+static void test_wait(void **state)
+{
+    static const struct {
+        const char *steps; /* d: done, a: abandon */
+        int woken, abandoned, status;
+    } cases[] = {
+        {"d", 1, 0, RS_ECLOSED},  {"dd", 1, 0, RS_ECLOSED},   {"a", 0, 1, 0}, {"aa", 0, 1, 0}, {"ad", 0, 1, 0},
+        {"da", 1, 0, RS_ECLOSED}, {"daad", 1, 0, RS_ECLOSED},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        watcher seen = {0};
+        rs_wait w;
+        rs_wait_init(&w, on_abandon, &seen);
+        w.waiter = &seen;
+        w.wake = on_wake;
+        for (const char *s = cases[i].steps; *s; s++) {
+            if (*s == 'd')
+                rs_wait_done(&w, RS_ECLOSED);
+            else
+                rs_wait_abandon(&w);
+        }
+        assert_true(w.done);
+        assert_int_equal(w.status, cases[i].status);
+        assert_int_equal(seen.woken, cases[i].woken);
+        assert_int_equal(seen.abandoned, cases[i].abandoned);
+    }
+}
+
+static void test_wait_that_nobody_watches(void **state)
+{
+    rs_wait w;
+    rs_wait_init(&w, NULL, NULL);
+    rs_wait_done(&w, 0);
+    assert_true(w.done);
+    rs_wait_init(&w, NULL, NULL);
+    rs_wait_abandon(&w);
+    assert_true(w.done);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_time_goes_on),
+        cmocka_unit_test(test_process_is_prepared),
+        cmocka_unit_test(test_polls_without_sleeping),
+        cmocka_unit_test(test_forgotten_handle),
+        cmocka_unit_test(test_thread_pool),
+        cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_wait_that_nobody_watches),
+    };
+    return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
+}
