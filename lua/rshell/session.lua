@@ -171,19 +171,25 @@ local COMMAND = [[
 { \command echo "%s""%s:$?:$-" >&7; \set +xv; \command echo "%s""%s" >&8; } 2>/dev/null; }
 ]]
 
---- Sends a script to the shell.
-local function start(s, who, script)
+--- Makes ready to run a script; `send` starts it.
+local function prepare(s, who, script)
     if type(script) ~= "string" then err.usage("%s: a script expected, got %s", who, object.type(script)) end
     if script:find "\0" then err.usage("%s: a script can't hold a NUL byte", who) end
     check_free(s)
     local mark = markers.mark()
     local a, b = mark:sub(1, 8), mark:sub(9)
     if s.tracing ~= "" then script = ("set -%s; %s"):format(s.tracing, script) end
-    local r = {session = s, out = markers.answer(s.out.next, mark), err = markers.answer(s.err.next, mark)}
-    s.busy = r
-    -- A shell that has ended reads nothing; its answers end without a mark.
-    pcall(s.handle.stdin.write, s.handle.stdin, COMMAND:format(words.quote(script), a, b, a, b))
-    return r
+    s.busy = {
+        session = s, command = COMMAND:format(words.quote(script), a, b, a, b),
+        out = markers.answer(s.out.next, mark), err = markers.answer(s.err.next, mark),
+    }
+    return s.busy
+end
+
+--- A shell that has ended reads nothing, which is no failure: its answers end without a mark.
+local function send(s, r)
+    local ok, e = pcall(s.handle.stdin.write, s.handle.stdin, r.command)
+    if not ok and not (err.is(e) and e.kind == "closed") then error(e, 0) end
 end
 
 local function too_much(s)
@@ -202,12 +208,12 @@ local function collect(s, r)
 end
 
 --- fn within a time limit. What interrupts it leaves a shell of which nobody knows where it is: that is ended.
-local function guarded(s, r, seconds, fn, ...)
+local function guarded(s, r, seconds, fn)
     local ok, e
-    if seconds then ok, e = pcall(task.timeout, seconds, fn, ...) else ok, e = pcall(fn, ...) end
+    if seconds then ok, e = pcall(task.timeout, seconds, fn) else ok, e = pcall(fn) end
     if ok then return end
     stop(s)
-    if err.is(e) and e.kind == "timeout" then
+    if seconds and err.is(e) and e.kind == "timeout" then
         err.raise {
             kind = "timeout", host = s.view.conn.name, stdout = r.out:take_all(), stderr = r.err:take_all(),
             message = ("the script was not done after %g s; the session was closed"):format(seconds),
@@ -228,8 +234,11 @@ local OPTIONS = {timeout = "seconds"}
 function members:run(script, opts)
     local s = state(self)
     opts = options.check("run", opts, OPTIONS)
-    local r = start(s, "run", script)
-    guarded(s, r, opts.timeout or s.view.timeout, collect, s, r)
+    local r = prepare(s, "run", script)
+    guarded(s, r, opts.timeout or s.view.timeout, function()
+        send(s, r)
+        collect(s, r)
+    end)
     local code, signal = finish(s)
     return code, r.out:take_all(), r.err:take_all(), signal
 end
@@ -239,7 +248,8 @@ end
 ---@return rshell.SessionProcess
 function members:popen(script)
     local s = state(self)
-    local r = start(s, "popen", script)
+    local r = prepare(s, "popen", script)
+    guarded(s, r, s.view.timeout, function() send(s, r) end)
     return make_popen {
         r = r, session = self, -- which stays open as long as this is used
         stdout = make_stream {r = r, answer = r.out}, stderr = make_stream {r = r, answer = r.err},

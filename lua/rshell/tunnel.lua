@@ -73,15 +73,22 @@ local function accept_all(t)
     while true do
         local near, text, name = t.listener:accept()
         if near then
-            t.tasks[task.spawn(connection, t, near)] = true
+            t.tasks[task.spawn(connection, t, near)] = near
         elseif PASSING[name] then
             log.write("warning", "tunnel", ("%s: can't accept a connection: %s"):format(t.name, text))
             task.sleep(RETRY)
         else
-            t.defunct = not t.closed
-            return
+            return text
         end
     end
+end
+
+--- Without an acceptor, most often since the machine is gone, the tunnel is of no more use.
+local function acceptor(t)
+    local _, why = pcall(accept_all, t)
+    if t.closed then return end
+    t.defunct = true
+    log.write("info", "tunnel", ("%s: accepts no more: %s"):format(t.name, told(why)))
 end
 
 -- ---- the tunnel ----
@@ -114,7 +121,7 @@ function M.new(v, lport, dport, opts)
     t.lport = t.listener.port or lport
     t.name = ("%s:%s -> %s:%s"):format(from.conn.name, place_name(t.lport, opts.lhost), to.conn.name,
         place_name(t.dport, opts.host))
-    t.acceptor = task.spawn(accept_all, t)
+    t.acceptor = task.spawn(acceptor, t)
     return make(t)
 end
 
@@ -125,7 +132,12 @@ local function stop(t)
     task.shield(function()
         t.acceptor:close()
         for one in pairs(t.tasks) do one:cancel() end
-        while next(t.tasks) do next(t.tasks):close() end
+        while next(t.tasks) do
+            local one, near = next(t.tasks)
+            one:close()
+            near:close() -- it may not have begun
+            t.tasks[one] = nil
+        end
     end)
 end
 

@@ -135,6 +135,8 @@ is "a file that isn't there" 2 '' "rshell: can't open no.lua: no such file or di
 is "a path that isn't there" 2 '' "rshell: can't open ./no: no such file or directory" rshell run ./no
 is "below a file" 2 '' "rshell: can't open zero/x.lua: not a directory" rshell zero/x.lua
 is "a folder" 2 '' "rshell: can't run sub: is a directory" rshell sub
+is "standard input that is closed" 2 '' "rshell: can't read standard input: bad file descriptor" bash -c 'rshell - <&-'
+is "standard input that is a folder" 2 '' "rshell: can't read standard input: is a directory" bash -c 'rshell - <sub'
 is "a file with NUL bytes" 2 '' "rshell: can't run zero: it is a binary file, not a Lua script" rshell zero
 is "bytecode" 2 '' "rshell: can't run compiled: it is compiled Lua, which rshell doesn't run" rshell compiled
 is "a program" 2 '' "rshell: can't run program: it is a program, not a Lua script" rshell program

@@ -147,6 +147,22 @@ both_ways("closing drops what is open and frees the port", function(t, way, open
     t.eq(open(port, 1).lport, port)
 end)
 
+both_ways("closing while connections come in", function(t, way, open)
+    local dport = service(t, way.to, 0, echo)
+    for i = 0, 20 do
+        local tunnel, streams = open(0, dport), {}
+        for k = 1, 3 do streams[k] = way.from:connect_sock(tunnel.lport) end
+        task.sleep(i / 10000)
+        tunnel:close()
+        t.eq(tunnel.connections, 0)
+        for _, s in ipairs(streams) do
+            local ok, line = pcall(s.read, s, "l", 5)
+            t.ok(not ok and line.kind ~= "timeout" or ok and line == nil, "a connection is still open")
+            s:close()
+        end
+    end
+end)
+
 both_ways("the server ends first", function(t, way, open)
     local tunnel = open(0, service(t, way.to, 0, function(s) s:write "bye" end))
     local c <close> = way.from:connect_sock(tunnel.lport)

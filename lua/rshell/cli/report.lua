@@ -37,7 +37,7 @@ local function describe(e)
     return ("an error that is a %s: %s"):format(type(e), s)
 end
 
---- The lines for an error and its traceback.
+--- The lines for an error and its traceback. What failed on another machine always comes with where it did.
 ---@param e any
 ---@param trace string?
 ---@return string
@@ -48,7 +48,8 @@ function M.lines(e, trace)
         local place = M.place(trace)
         if place then lines[2] = "  at " .. place end
     end
-    if M.verbose >= 1 and trace then lines[#lines + 1] = shown(trace) end
+    local remote = err.is(e) and e.kind == "remote"
+    if trace and (M.verbose >= 1 or remote) then lines[#lines + 1] = shown(trace) end
     return text.escape(table.concat(lines, "\n"))
 end
 

@@ -27,8 +27,13 @@ local function read_file(path)
 end
 
 local function read_input()
-    local input <close> = require "rshell.stdio".input()
-    return input:read "a"
+    local ok, data = pcall(function()
+        local input <close> = require "rshell.stdio".input()
+        return input:read "a"
+    end)
+    if ok then return data end
+    if data.kind == "cancelled" then error(data, 0) end
+    fail.usage("can't read standard input: %s", data.message:gsub("^.*: ", ""))
 end
 
 local function check_text(path, data)
