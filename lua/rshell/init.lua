@@ -2,6 +2,7 @@
 
 local err = require "rshell.shared.error"
 local near = require "rshell.shared.near"
+local object = require "rshell.object"
 
 ---@class rshell
 local M = {}
@@ -33,15 +34,20 @@ local lazy = {
 local MODIFIERS = {"FG", "BG", "TEE", "TF", "RETCODE", "NOHUP"}
 for _, name in ipairs(MODIFIERS) do lazy[name] = from("rshell.modifiers", name) end
 
--- What later parts bring: a function that says so.
+-- What later parts bring: objects that say so, called or indexed.
 local LATER = {
     "inventory", "DeployedServer", "MultiServerDeployment", "classic_connect", "async",
     "restrict", "endpoints", "playbook", "serve", "join",
 }
+local later_mt, make_later, later = object.class "later"
+
+local function not_yet(self) err.usage("%s: not in this version", later(self).name) end
+
+later_mt.__call, later_mt.__index = not_yet, not_yet
+function later_mt.__tostring(self) return later(self).name .. " (not in this version)" end
+
 for _, name in ipairs(LATER) do
-    lazy[name] = function()
-        return function() err.raise {kind = "usage", message = name .. ": not in this version"} end
-    end
+    lazy[name] = function() return make_later {name = name} end
 end
 
 -- What a script has without asking.

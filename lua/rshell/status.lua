@@ -136,7 +136,8 @@ local REASONS = {
     end,
 }
 
---- Raises when the run was ended by us. r: reason, stdout, stderr, running (numbers of processes that could not be ended).
+--- Raises when the run was ended by us. r: reason, stdout, stderr, running (numbers of processes that could not be
+--- ended).
 ---@param plan table
 ---@param r table
 function M.check_reason(plan, r)

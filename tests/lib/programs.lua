@@ -56,8 +56,8 @@ local function file(name)
     return f:read "a"
 end
 
---- Runs fn, which may not make this process larger by more than so many MB. The address sanitizer keeps what is freed, so
---- there nothing is measured.
+--- Runs fn, which may not make this process larger by more than so many MB. The address sanitizer keeps what is freed,
+--- so there nothing is measured.
 function programs.bounded(t, mb, fn)
     local function peak() return tonumber(file "/proc/self/status":match "VmHWM:%s*(%d+)") / 1024 end
     local before = peak()

@@ -101,7 +101,8 @@ spec.test("BG: waiting", function(t)
     t.eq((m:sh "kill -KILL $$" & BG).signal, "KILL")
     t.eq((m:sh "kill -KILL $$" & BG).code, nil)
     t.raises("usage", f.wait, f, "1")
-    t.match(t.raises("usage", function() return f.stdotu end).message, "a future has no member 'stdotu', did you mean 'stdout'")
+    local e = t.raises("usage", function() return f.stdotu end)
+    t.match(e.message, "a future has no member 'stdotu', did you mean 'stdout'")
     t.raises("timeout", function() (m.sleep["1000"] & BG {timeout = 0.1}):wait() end)
     local g = m["no-such-program"] & BG
     t.raises("notfound", g.wait, g)
@@ -286,7 +287,8 @@ spec.test("NOHUP: output to /dev/null unless given", function(t)
 end)
 
 spec.test("NOHUP can't be where bytes pass through us", function(t)
-    for _, c in ipairs {m.cat << "x", m.cat:to(function() end), m.cat | other.cat, m.cat:from(other:path "/dev/null")} do
+    local null = other:path "/dev/null"
+    for _, c in ipairs {m.cat << "x", m.cat:to(function() end), m.cat | other.cat, m.cat:from(null)} do
         t.match(t.raises("usage", function() return c & NOHUP end).message, "can't outlive rshell")
     end
     t.raises("notfound", function() return m["no-such-program"] & NOHUP end)

@@ -26,7 +26,13 @@ end
 
 local function sink_stream()
     local got = {}
-    return {write = function(self, block) got[#got + 1] = block return self end, text = function() return table.concat(got) end}
+    return {
+        write = function(self, block)
+            got[#got + 1] = block
+            return self
+        end,
+        text = function() return table.concat(got) end,
+    }
 end
 
 -- ---- to, append ----
@@ -231,8 +237,9 @@ spec.test("a writer that goes away and a reader that fails are told apart", func
 end)
 
 spec.table("what nothing can be read from or written to", {
-    {"from", nil}, {"from", 5}, {"from", true}, {"from", {}}, {"from", m}, {"from", m.ls}, {"to", nil}, {"to", 5}, {"to", {}},
-    {"append", false}, {"err_to", 1}, {"to", ""}, {"to", "a\0b"}, {"from", {write = print}}, {"to", {read = print}},
+    {"from", nil}, {"from", 5}, {"from", true}, {"from", {}}, {"from", m}, {"from", m.ls}, {"to", nil}, {"to", 5},
+    {"to", {}}, {"append", false},
+    {"err_to", 1}, {"to", ""}, {"to", "a\0b"}, {"from", {write = print}}, {"to", {read = print}},
 }, function(t, c)
     t.raises("usage", function() return m.cat[c[1]](m.cat, c[2]) end)
 end)
