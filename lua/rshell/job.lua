@@ -19,6 +19,7 @@ local M = {}
 local BLOCK = 65536
 local GRACE = 1 -- seconds that bytes have to arrive after their program was ended
 local GIVE_UP = 3 -- seconds that a program has to be gone; one of another account may stay
+local LATE = 0.1 -- seconds that the end of an output may come after its program's: from afar, or from a child just forked
 
 ---@class rshell.Job
 ---@field segments table[]
@@ -310,7 +311,7 @@ end
 --- True when nothing more will come; reads away what is there. Who prints more than pipes hold has not ended.
 local function is_at_end(stream)
     for _ = 1, stream and 64 or 0 do
-        local ok, block = pcall(stream.read, stream, BLOCK, 0)
+        local ok, block = pcall(stream.read, stream, BLOCK, LATE)
         if not ok then return err.is(block) and block.kind == "closed" end
         if not block then return true end
     end
