@@ -12,13 +12,21 @@ local backend = setmetatable({}, {
     end,
 })
 
+--- Who we are is asked when somebody wants to know: it takes a worker, since accounts may come from a server.
+local lazy = {}
+
+function lazy.__index(conn, key)
+    if key ~= "user" then return nil end
+    local user = backend.host.user()
+    conn.user = user and user.name or "?"
+    return conn.user
+end
+
 --- A connection to this machine under some name. Two of them are two machines to all that compares.
 ---@param name string
 ---@return rshell.Connection
 function M.connection(name)
-    local host = backend.host
-    local user = host.user and host.user(host.uid and host.uid() or nil)
-    return {name = name, host = "localhost", user = user and user.name or "?", kind = "local", backend = backend}
+    return setmetatable({name = name, host = "localhost", kind = "local", backend = backend}, lazy)
 end
 
 --- Its machine.
