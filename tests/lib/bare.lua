@@ -5,8 +5,9 @@
 --   local m = bare.machine("ash", {busybox = true})          -- a machine with nothing but busybox
 --   local c = bare.connector(shell, opts)    -- c.count: how many lines it has run; c.lines: what they were
 --
--- opts: path (PATH over there), busybox (its applets are all programs there are), sh (what stands at /bin/sh), noise (printed
--- first, as start-up files do), signals = false (the server refuses signals), env, cwd, keep (outlives us, as a server does).
+-- opts: path (PATH over there), busybox (its applets are all programs there are), sh (what stands at /bin/sh), noise
+-- (run first, as start-up files are), signals = false (the server refuses signals), env, cwd, keep (what runs outlives us,
+-- as on a server).
 
 local proc = require "rshell.sys.proc"
 local machine = require "rshell.machine"
@@ -74,7 +75,9 @@ function Connector:run(line, opts)
     local env = {SHELL = argv[1]}
     for name, value in pairs(self.opts.env or {}) do env[name] = value end
     if self.opts.path then env.PATH = self.opts.path end
-    return proc.spawn {argv = argv, stdin = "pipe", env = env, pty = opts.pty, cwd = self.opts.cwd, keep = self.opts.keep}
+    return proc.spawn {
+        argv = argv, stdin = "pipe", env = env, pty = opts.pty, cwd = self.opts.cwd, keep = self.opts.keep,
+    }
 end
 
 local function exec(self, line, opts)

@@ -68,14 +68,16 @@ local function await_end(s, o, ch)
     end
 end
 
---- What is on its way when the program was ended; nobody waits for something that left the group and holds a stream open.
+--- What is on its way when the program was ended; nobody waits for something that left the group and holds a stream
+--- open.
 local function await_rest(s)
     local stop = task.now() + GRACE
     while s.open > 0 and task.now() < stop do s.event:wait(stop - task.now()) end
 end
 
 --- Runs a channel to its end: {exit=, stdout=, stderr=, reason=}. o: input, deadline (a moment), line_timeout (seconds),
---- max_output (bytes; stdout, stderr: of one of them), stop (a function that ends the program and gives its exit). Raises when the connection breaks.
+--- max_output (bytes; stdout, stderr: of one of them), stop (a function that ends the program and gives its exit).
+--- Raises when the connection breaks.
 ---@param ch table
 ---@param o table
 function M.run(ch, o)

@@ -1,5 +1,5 @@
--- Why something could not be started. The wrapper only says at which step, so that it stays short; who fails pays a second
--- round trip.
+-- Why something could not be started. The wrapper only says at which step, so that it stays short; who fails pays a
+-- second round trip.
 
 local errno = require "rshell.bare.errno"
 local stage = require "rshell.bare.stage"

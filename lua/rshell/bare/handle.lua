@@ -108,6 +108,8 @@ function Handle:wait(seconds)
             return errno.fail "ETIMEOUT"
         end
     end
+    if self.stop_typing then self.stop_typing() end
+    self.stop_typing = nil
     return self:exits()
 end
 
@@ -136,6 +138,8 @@ end
 --- Lets go of it: what still runs goes on.
 function Handle:release()
     local w = self.waited
+    if self.stop_typing then self.stop_typing() end
+    self.stop_typing = nil
     w.released = true
     if w:exit() then w.channel:close() end
 end
@@ -174,9 +178,19 @@ M.ENDED_BY_US = {[TERM] = true, [KILL] = true}
 local function wants(stages, which)
     for k, s in ipairs(stages) do
         local target = s[which]
-        if target == "pipe" or target == nil and (which == "stderr" or k == #stages) then return true end
+        if target == nil and (which == "stderr" or k == #stages) then target = "pipe" end
+        if target == "pipe" or target == "inherit" then return true end
     end
     return false
+end
+
+--- From here on the streams belong to who reads and writes them: what they drop is gone, though the channel stays until
+--- the program has ended.
+local function loosen(ch)
+    for _, name in ipairs {"stdin", "stdout", "stderr"} do
+        local weak = setmetatable({stream = ch[name]}, {__mode = "v"})
+        ch[name] = {close = function() if weak.stream then weak.stream:close() end end}
+    end
 end
 
 --- The handle of what runs in a channel.
@@ -186,7 +200,9 @@ end
 ---@param stages table[]
 ---@param how {pty: any, nonce: string}
 function M.new(shell, ch, pid, stages, how)
-    local h = setmetatable({shell = shell, waited = waited(ch), n = #stages, pids = {}, sent = {}, pty = how.pty}, Handle)
+    local h = setmetatable({
+        shell = shell, waited = waited(ch), n = #stages, pids = {}, sent = {}, pty = how.pty,
+    }, Handle)
     for k = 1, #stages do h.pids[k] = pid end
     local out, err = how.pty or wants(stages, "stdout"), not how.pty and wants(stages, "stderr")
     if how.pty then
@@ -202,6 +218,7 @@ function M.new(shell, ch, pid, stages, how)
     end
     if out then h.stdout = how.pty and h.filter and h.filter.stream or ch.stdout end
     if err then h.stderr = h.filter and h.filter.stream or ch.stderr end
+    if not how.foreground then loosen(ch) end
     return h
 end
 

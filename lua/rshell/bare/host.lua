@@ -1,7 +1,8 @@
 -- What a bare machine is and what runs on it, with the functions and shapes of rshell.sys.host. Each question is one
 -- script: GNU, busybox, and where Linux files are missing what BSD has.
 --
--- A question: {script = sh text, or a function of the arguments; args = $1 ... ; parse(out, ...) -> value, or nil, NAME}.
+-- A question: {script = sh text, or a function of the arguments; args = $1 ...; parse(out, ...) -> value, or nil and a
+-- NAME, or nil, text, NAME}.
 -- Scripts print sections: `S name` starts one.
 
 local errno = require "rshell.bare.errno"

@@ -12,8 +12,8 @@ local PATIENCE = 0.5 -- seconds between TERM and KILL
 local GONE = 3 -- seconds for KILL to have its effect
 local TURN = 4 -- seconds to get a channel, on a server that has no more of them
 
--- $1 is the process, a negative one a group. No `--`: busybox takes it for a number. 1: no such process; 2: the account may
--- not.
+-- $1 is the process, a negative one a group. No `--`: busybox takes it for a number. 1: no such process; 2: the account
+-- may not.
 local SEND = [[
 send() { m=$(LC_ALL=C;export LC_ALL;kill "-$1" "$2" 2>&1)||case $m in *ermi*)exit 2;;*)false;;esac;}
 ]]
@@ -97,8 +97,8 @@ local function request(ch)
     end
 end
 
---- Ends all that a program started, whether it still runs or not: the exit; nil where it could not be ended, which loses
---- its channel.
+--- Ends all that a program started, whether it still runs or not: the exit; nil where it could not be ended, which
+--- loses its channel.
 ---@param shell rshell.bare.Shell
 ---@param ch table
 ---@param pid integer

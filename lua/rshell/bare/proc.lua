@@ -4,6 +4,7 @@ local collect = require "rshell.bare.collect"
 local diagnose = require "rshell.bare.diagnose"
 local err = require "rshell.shared.error"
 local errno = require "rshell.bare.errno"
+local foreground = require "rshell.bare.foreground"
 local handle = require "rshell.bare.handle"
 local kill = require "rshell.bare.kill"
 local proc = require "rshell.sys.proc"
@@ -127,8 +128,9 @@ local function spawn(shell, spec)
         ch:close()
         return handle.kept(shell, pid, #stages)
     end
-    local h = handle.new(shell, ch, pid, stages, {pty = spec.pty, nonce = nonce})
-    if spec.foreground or stages[1].stdin == "inherit" then require "rshell.bare.foreground".attach(h, ch, stages) end
+    local own = spec.foreground or foreground.inherits(stages)
+    local h = handle.new(shell, ch, pid, stages, {pty = spec.pty, nonce = nonce, foreground = own})
+    if own then foreground.attach(h, ch, stages) end
     return h
 end
 

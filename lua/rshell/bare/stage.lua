@@ -68,7 +68,8 @@ end
 -- ---- the program ----
 
 -- $p becomes the file that would be run.
-local SEARCH = [[IFS=:;set -f;for n in %s;do for d in $P;do p=${d:-.}/$n;[ -f "$p" ]&&[ -x "$p" ]&&break 2;p=;done;done;]]
+local SEARCH = [[IFS=:;set -f;for n in %s;do for d in $P;do p=${d:-.}/$n;]]
+    .. [=[[ -f "$p" ]&&[ -x "$p" ]&&break 2;p=;done;done;]=]
 local GIVEN = [[for p in %s;do [ -f "$p" ]&&[ -x "$p" ]&&break;p=;done;]]
 
 -- The kernel refuses what has no first line that it knows, but sh would run it as a script of its own. Where the system
@@ -91,7 +92,8 @@ local function program(s, k, env_words)
         code = GIVEN:format(names)
     else
         local path = s.env and s.env.PATH
-        local from = path and quote(path .. ":") or path == false and DEFAULT_PATH .. ":" or "${PATH-" .. DEFAULT_PATH .. "}:"
+        local from = path and quote(path .. ":")
+        from = from or path == false and DEFAULT_PATH .. ":" or "${PATH-" .. DEFAULT_PATH .. "}:"
         code = "P=" .. from .. ";" .. SEARCH:format(names)
     end
     code = code .. KIND:format(k, k, k)
@@ -175,8 +177,8 @@ local function check_user(user)
     return user:find "^[%w_.][%w_.@-]*%$?$"
 end
 
---- The texts of stage k: setup, files, check (that it can start, without leaving a trace) and run (a simple command that
---- can follow `exec`, after setup and enter), enter.
+--- The texts of stage k: setup, files, check (that it can start, without leaving a trace), enter, and run (a simple
+--- command that can follow `exec`, after setup and enter).
 ---@param s table a stage of a spec
 ---@param k integer
 function M.of(s, k)

@@ -36,7 +36,7 @@ end
 M.users = {script = "S passwd;cat /etc/passwd", parse = function(s) return all_of(s.passwd, user_of) end}
 M.groups = {script = "S group;cat /etc/group", parse = function(s) return all_of(s.group, group_of) end}
 
---- The entry by name or number; one of the name service, which was asked for it by either, comes after those of the file.
+--- The entry by name or number.
 local function pick(list, who, field)
     local key = type(who) == "number" and field or "name"
     for _, entry in ipairs(list) do
@@ -45,7 +45,8 @@ local function pick(list, who, field)
 end
 
 local function none(what, who)
-    return nil, type(who) == "number" and ("no %s %d"):format(what, who) or ("no %s '%s'"):format(what, who), "ENOTFOUND"
+    local name = type(who) == "number" and tostring(who) or "'" .. who .. "'"
+    return nil, ("no %s %s"):format(what, name), "ENOTFOUND"
 end
 
 local function check(who)

@@ -4,7 +4,8 @@ local M = {}
 
 local SCRIPT = [[
 S sys;for d in /sys/class/net/*;do [ -d "$d" ]||continue
-i=;m=;a=;o=;f=;read -r i <"$d/ifindex";read -r m <"$d/mtu";read -r a <"$d/address";read -r o <"$d/operstate";read -r f <"$d/flags"
+i=;m=;a=;o=;f=;read -r i <"$d/ifindex";read -r m <"$d/mtu";read -r a <"$d/address";read -r o <"$d/operstate"
+read -r f <"$d/flags"
 echo "${d##*/} ${i:-0} ${m:-0} ${o:-?} ${f:-?} ${a:-?}";done 2>/dev/null
 S ip;ip -o addr show 2>/dev/null||ip addr show 2>/dev/null||{ S ifconfig;ifconfig -a;}]]
 

@@ -99,7 +99,8 @@ M.processes = {
     script = function() return SCRIPT:format(hidden_way()) end,
     parse = function(s)
         local about, list = about_of(s), {}
-        for _, files in pairs(files_of(s.proc or "", (s.way or "?"):match "[^\n]*")) do list[#list + 1] = process_of(files, about) end
+        local found = files_of(s.proc or "", (s.way or "?"):match "[^\n]*")
+        for _, files in pairs(found) do list[#list + 1] = process_of(files, about) end
         if #list == 0 then list = from_ps(s.ps or "") end
         if #list == 0 then return nil, "EUNSUPPORTED" end
         table.sort(list, function(a, b) return a.pid < b.pid end)

@@ -93,8 +93,8 @@ local function bsd_memory(text)
 end
 
 M.memory = {
-    script = "S meminfo;cat /proc/meminfo 2>/dev/null||{ S sysctl;sysctl -n hw.physmem hw.pagesize vm.stats.vm.v_free_count "
-        .. "vm.stats.vm.v_inactive_count;}",
+    script = "S meminfo;cat /proc/meminfo 2>/dev/null||{ S sysctl;sysctl -n hw.physmem hw.pagesize "
+        .. "vm.stats.vm.v_free_count vm.stats.vm.v_inactive_count;}",
     parse = function(s)
         if s.sysctl then return bsd_memory(s.sysctl) end
         local memory = {}
@@ -196,7 +196,8 @@ end
 
 -- The format of printf knows the octal numbers that the kernel writes for blanks.
 local SIZES = [[
-LC_ALL=C;export LC_ALL;S sizes;while read -r d p r;do case $p in *\\*)p=$(printf "$(printf %s "$p"|sed 's/%/%%/g')");;esac
+LC_ALL=C;export LC_ALL;S sizes;while read -r d p r;do
+case $p in *\\*)p=$(printf "$(printf %s "$p"|sed 's/%/%%/g')");;esac
 x=$(stat -f -c '%S %b %f %a %c %d' "$p" 2>&1)||x="x $x";echo $x;done </proc/self/mounts]]
 
 M.mounts = {
