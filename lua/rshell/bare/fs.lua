@@ -2,8 +2,8 @@
 -- trip.
 --
 -- What differs: attributes beyond owner, mode and times are kept only where cp is GNU's; a tool without fractions of
--- seconds (touch of busybox) sets whole ones; xxh64 reads the file to here; an open file is written behind, and what
--- fails is told by the next call at the latest.
+-- seconds (busybox: touch, cp) sets whole ones; paths end at 4,096 bytes where the tools have no way beyond; xxh64 reads
+-- the file to here; an open file is written behind, and what fails is told by its close at the latest.
 
 local M = {}
 

@@ -125,6 +125,8 @@ device() { stat -c %d "$1" 2>/dev/null || stat -f %d "$1"; }
 # Without -T an mv puts things into folders, so what is there goes first.
 put() {
   mv -fT "$1" "$2" && return
+  # Some look where a link leads before they replace it.
+  [ -L "$2" ] && there "$1" && rm -f "$2" && mv -f "$1" "$2" && return
   mv -T 2>&1 | grep -q 'option.*T' || return 1
   if isdir "$2"; then rmdir "$2"; elif [ -L "$2" ]; then rm -f "$2"; fi && mv -f "$1" "$2"
 }
