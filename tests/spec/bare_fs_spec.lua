@@ -7,7 +7,8 @@ local sys = require "rshell.sys.fs"
 
 local NAMES = {
     " ", "-rf", "--", "$HOME", "`id`", "a;b", "a'b", 'a"b', "a\\b", "*", "[a]", "?", "...", "\n", "a\nb", "b\n",
-    "\n\n", "%s%n", "\xff\xfe", "\xc3\xa4", ("x"):rep(255), "\27[31m", "!a", "(", "{a,b}", "~", "#a", ".h", "..h",
+    "\n\n", "%s%n", "\xff\xfe",
+    "\xc3\xa4", ("x"):rep(255), "\27[31m", "!a", "(", "{a,b}", "~", "#a", ".h", "..h",
     "a|b", "S1 2|",
 }
 

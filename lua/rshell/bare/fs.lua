@@ -2,7 +2,7 @@
 -- trip.
 --
 -- What differs: attributes beyond owner, mode and times are kept only where cp is GNU's; a tool without fractions of
--- seconds (busybox: touch, cp) sets whole ones; paths end at 4,096 bytes where the tools have no way beyond; xxh64 reads
+-- seconds (busybox: touch, cp) sets whole ones; paths end at 4,096 bytes where tools stop there; xxh64 reads
 -- the file to here; an open file is written behind, and what fails is told by its close at the latest.
 
 local M = {}
