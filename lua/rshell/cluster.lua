@@ -261,6 +261,7 @@ function fields.closed(s) return s.pool.closed end
 -- ---- commands ----
 
 local command_members = {}
+M.command_members = command_members
 
 local function command(s, name)
     if type(name) ~= "string" then err.usage("a program is named by a string, not a %s", object.type(name)) end

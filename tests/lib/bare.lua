@@ -6,8 +6,8 @@
 --   local c = bare.connector(shell, opts)    -- c.count: how many lines it has run; c.lines: what they were
 --
 -- opts: path (PATH over there), busybox (its applets are all programs there are), sh (what stands at /bin/sh), noise
--- (run first, as start-up files are), signals = false (the server refuses signals), env, cwd, keep (what runs outlives us,
--- as on a server).
+-- (run first, as start-up files are), signals = false (the server refuses signals), env, cwd, keep (what runs
+-- outlives us, as on a server).
 
 local proc = require "rshell.sys.proc"
 local machine = require "rshell.machine"

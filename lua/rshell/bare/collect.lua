@@ -75,9 +75,9 @@ local function await_rest(s)
     while s.open > 0 and task.now() < stop do s.event:wait(stop - task.now()) end
 end
 
---- Runs a channel to its end: {exit=, stdout=, stderr=, reason=}. o: input, deadline (a moment), line_timeout (seconds),
---- max_output (bytes; stdout, stderr: of one of them), stop (a function that ends the program and gives its exit).
---- Raises when the connection breaks.
+--- Runs a channel to its end: {exit=, stdout=, stderr=, reason=}. o: input, deadline (a moment), line_timeout
+--- (seconds), max_output (bytes; stdout, stderr: of one of them), stop (a function that ends the program and gives
+--- its exit). Raises when the connection breaks.
 ---@param ch table
 ---@param o table
 function M.run(ch, o)

@@ -1,5 +1,5 @@
--- What `export -p` prints, of any shell: lines `export NAME='value'`, quoted so that sh would read it again; a value may
--- go over several lines.
+-- What `export -p` prints, of any shell: lines `export NAME='value'`, quoted so that sh would read it again; a value
+-- may go over several lines.
 
 local ESCAPES = {a = "\a", b = "\b", e = "\27", E = "\27", f = "\f", n = "\n", r = "\r", t = "\t", v = "\v"}
 
