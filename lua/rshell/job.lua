@@ -19,7 +19,7 @@ local M = {}
 local BLOCK = 65536
 local GRACE = 1 -- seconds that bytes have to arrive after their program was ended
 local GIVE_UP = 3 -- seconds that a program has to be gone; one of another account may stay
-local LATE = 0.1 -- seconds that the end of an output may come after its program's: from afar, or from a child just forked
+local LATE = 0.1 -- seconds that an output may end after its program: from afar, or from a child just forked
 
 ---@class rshell.Job
 ---@field segments table[]

@@ -96,8 +96,9 @@ static int threads(void)
     char line[200];
     int n = -1;
     FILE *f = fopen("/proc/self/status", "r");
-    while (fgets(line, sizeof line, f) && sscanf(line, "Threads: %d", &n) != 1)
-        ;
+    while (n < 0 && fgets(line, sizeof line, f))
+        if (strncmp(line, "Threads:", 8) == 0)
+            n = (int)strtol(line + 8, NULL, 10);
     fclose(f);
     return n;
 }

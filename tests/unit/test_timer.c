@@ -24,10 +24,10 @@ static int tear_down(void **state)
 /* A timer that notes when it fired and then may do something. */
 typedef struct probe {
     rs_timer timer;
-    int id;
     void (*then)(struct probe *p);
     struct probe *other;
     uint64_t fired_at;
+    int id;
     int fired;
 } probe;
 
@@ -77,8 +77,8 @@ static void test_order(void **state)
         {{0.001, 0.002, 0.003}, 3, {0, 1, 2}},
         {{0.02, 0.005, 0.01, 0, 0.015}, 5, {3, 1, 2, 4, 0}},
         {{0.004, -1, 0.002}, 3, {1, 2, 0}},
-        {{0.002, -INFINITY, 0.001}, 3, {1, 2, 0}},
-        {{0.002, NAN, 0.001}, 3, {1, 2, 0}},
+        {{0.002, (double)-INFINITY, 0.001}, 3, {1, 2, 0}},
+        {{0.002, (double)NAN, 0.001}, 3, {1, 2, 0}},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         probe p[6] = {0};
