@@ -109,12 +109,13 @@ static int die_with_parent(child *c)
 static int exec_first(child *c)
 {
     int err = ENOENT;
+    bool searched = !strchr(c->spec->argv[0], '/');
     for (char **p = c->programs; *p; p++) {
         execve(*p, (char *const *)c->spec->argv, (char *const *)c->spec->env);
         if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
             return fail(c, RS_SPAWN_EXEC, errno);
-        if (errno == EACCES)
-            err = EACCES;
+        if (errno == EACCES || !searched)
+            err = errno;
     }
     return fail(c, RS_SPAWN_EXEC, err);
 }
@@ -223,13 +224,14 @@ static pid_t clone_child(child *c, char *stack, int *pidfd)
     return clone(child_main, stack + STACK, flags, c);
 }
 
-/* ENOENT of a file that is there comes from its #! line. */
+/* ENOENT of a file that is there comes from its #! line. Relative ones can't be looked at from here. */
 static rs_spawn_step refine(const child *c)
 {
     if (c->step != RS_SPAWN_EXEC || c->err != -ENOENT)
         return c->step;
-    if (c->programs[0] && !c->programs[1] && c->spec->argv[0][0] == '/' && access(c->programs[0], F_OK) == 0)
-        return RS_SPAWN_INTERPRETER;
+    for (char **p = c->programs; *p; p++)
+        if (**p == '/' && access(*p, F_OK) == 0)
+            return RS_SPAWN_INTERPRETER;
     return c->step;
 }
 
