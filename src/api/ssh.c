@@ -561,6 +561,15 @@ static int l_channel_close(lua_State *L)
     return 0;
 }
 
+/* A channel that was dropped goes on while somebody holds one of its streams. */
+static int l_channel_gc(lua_State *L)
+{
+    lchannel *lc = luaL_checkudata(L, 1, CHANNEL);
+    rs_ssh_channel_put(lc->c);
+    lc->c = NULL;
+    return 0;
+}
+
 /* ---- the module ---- */
 
 /* pair(): two streams, each the other's other end */
@@ -594,7 +603,7 @@ static const luaL_Reg session_methods[] = {
 
 static const luaL_Reg channel_methods[] = {
     {"request", l_request},       {"stream", l_stream}, {"wait", l_wait},           {"exit", l_exit},
-    {"signal", l_signal},         {"resize", l_resize}, {"close", l_channel_close}, {"__gc", l_channel_close},
+    {"signal", l_signal},         {"resize", l_resize}, {"close", l_channel_close}, {"__gc", l_channel_gc},
     {"__close", l_channel_close}, {NULL, NULL},
 };
 

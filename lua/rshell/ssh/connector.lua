@@ -18,18 +18,23 @@ function Channel:exit() return self.raw:exit() end
 function Channel:signal(name) return self.raw:signal(name) end
 function Channel:resize(rows, cols) return self.raw:resize(rows, cols) end
 
+--- Gives back its place.
+local function leave(channel)
+    local done = channel.done
+    channel.done = nil
+    if done then done() end
+end
+
 function Channel:close()
     self.stdin:close()
     self.stdout:close()
     self.stderr:close()
     self.raw:close()
-    if self.done then
-        self.done()
-        self.done = nil
-    end
+    leave(self)
 end
 
-Channel.__gc = Channel.close
+-- Dropped, it lives on in the streams that somebody still reads.
+Channel.__gc = leave
 
 -- A connector's functions, with its state before their arguments.
 local functions = {}
@@ -110,6 +115,9 @@ end
 function functions.connect_tcp(self, host, port) return pass_through(self, "tcp", host, port) end
 function functions.connect_unix(self, path) return pass_through(self, "unix", path, 0) end
 function functions.broken(self) return self.session:broken() end
+
+--- True while a new channel would have to wait for its turn.
+function functions.full(self) return self.limit ~= nil and self.open >= self.limit end
 
 function functions.close(self)
     self.closed = true
