@@ -258,6 +258,7 @@ static void agent_run(void *job)
 {
     agent_job *j = job;
     j->verdict = rs_ssh_auth_agent_blocking(j->s, j->fd);
+    rs_ssh_leave_thread();
 }
 
 static int agent_finish(lua_State *L, void *job)
@@ -328,6 +329,7 @@ static void key_run(void *job)
 {
     key_job *j = job;
     j->rc = ssh_pki_import_privkey_file(j->path, j->passphrase, NULL, NULL, &j->key);
+    rs_ssh_leave_thread();
 }
 
 static lkey *push_key(lua_State *L)

@@ -1,6 +1,7 @@
 #include "ssh/auth.h"
 
 #include <libssh/libssh.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,11 @@ rs_ssh_verdict rs_ssh_auth_agent_blocking(rs_ssh *s, int agent)
         a.verdict = RS_SSH_DENIED;
     ssh_set_blocking(raw, 0);
     return a.verdict;
+}
+
+void rs_ssh_leave_thread(void)
+{
+    OPENSSL_thread_stop();
 }
 
 void rs_ssh_auth_methods(rs_ssh *s, char *out, unsigned long n)

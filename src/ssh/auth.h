@@ -37,6 +37,9 @@ int rs_ssh_auth_ask(rs_ssh *s, rs_ssh_step *step);   /* keyboard-interactive: be
 /* On a worker, with the session suspended: signs in with the identities of the agent on this socket, which is taken. */
 rs_ssh_verdict rs_ssh_auth_agent_blocking(rs_ssh *s, int agent);
 
+/* To be called at the end of what a worker did with libssh or its keys: libcrypto keeps things for each thread. */
+void rs_ssh_leave_thread(void);
+
 /* What the server would accept, after the first attempt: "publickey,password". Into out. */
 void rs_ssh_auth_methods(rs_ssh *s, char *out, unsigned long n);
 

@@ -269,6 +269,7 @@ end)
 spec.test("64 at once unless told", function(t)
     local web <close> = make "n[1-100]"
     local g = gauge()
+    web:each(function() end) -- connects: then all that may start do so in one turn
     web:each(g.pass)
     t.eq(g.most, 64)
     t.eq(web.limit, 64)
