@@ -11,6 +11,7 @@
 --                      :resize(rows, cols), :close() drops it at once
 --   connect_tcp(host, port), connect_unix(path)   a stream to there
 --   broken()           why the connection is gone, or nil
+--   full()             optional: true while exec would have to wait for its turn
 
 local M = {}
 

@@ -10,7 +10,7 @@ local M = {}
 
 local PATIENCE = 0.5 -- seconds between TERM and KILL
 local GONE = 3 -- seconds for KILL to have its effect
-local TURN = 4 -- seconds to get a channel, on a server that has no more of them
+local TURN = 2 -- seconds to get a channel, on a server that has no more of them
 
 -- $1 is the process, a negative one a group. No `--`: busybox takes it for a number. 1: no such process; 2: the account
 -- may not.
@@ -73,6 +73,8 @@ end
 
 --- Runs a script unless it takes long to get a channel: its result, or nil.
 local function run_soon(shell, script, args)
+    local full = shell.connector.full
+    if full and full() then return nil end
     local ok, r = pcall(task.timeout, TURN, shell.run, shell, script, {args = args})
     if ok then return r end
     if not (err.is(r) and r.kind == "timeout") and not shell.connector.broken() then error(r, 0) end
