@@ -40,7 +40,7 @@ for d in $3;do d=${d:-.};[ -e "$d/$2" ]&&echo EACCES&&exit;[ -d "$d" ]&&[ ! -x "
 echo ENOENT;exit;;esac
 p=$2;[ -e "$p" ]&&echo EACCES&&exit
 while :;do case $p in */*)p=${p%/*};p=${p:-/};;*)p=.;;esac
-[ -d "$p" ]&&{ [ -x "$p" ]&&echo ENOENT||echo EACCES;exit;};[ -e "$p" ]&&echo ENOTDIR&&exit
+[ -d "$p" ]&&{ [ -x "$p" ]&&echo ENOENT||echo EACCES;exit;}
 case $p in /|.)echo ENOENT;exit;;esac;done]]
 
 function STEPS.exec(shell, s)
