@@ -18,6 +18,7 @@ local M = {}
 
 local BLOCK = 65536
 local GRACE = 1 -- seconds that bytes have to arrive after their program was ended
+local SLICE = 1 -- seconds until who waits for a program looks whether it was given up
 local GIVE_UP = 3 -- seconds that a program has to be gone; one of another account may stay
 local LATE = 0.1 -- seconds that an output may end after its program: from afar, or from a child just forked
 
@@ -223,21 +224,28 @@ function Job:ended()
     return true
 end
 
+--- Waits until the programs of a segment have ended, or another task has closed the job or given them up; false when that
+--- took longer.
+local function await(job, i, stop)
+    local handle = job.handles[i]
+    while not job.exited[i] do
+        local left = math.max(0, stop - task.now())
+        local ok, exits = pcall(handle.wait, handle, math.min(left, SLICE))
+        if not ok and not job.exited[i] then error(exits, 0) end
+        job.exited[i] = job.exited[i] or exits
+        if left == 0 then break end
+    end
+    return job.exited[i] and true or false
+end
+
 --- Waits until all programs have ended and all bytes have moved; false when that took longer.
 ---@param seconds number?
 function Job:settle(seconds)
-    local stop = seconds and task.now() + seconds
-    local function left() return stop and math.max(0, stop - task.now()) end
-    for i, handle in ipairs(self.handles) do
-        if not self.exited[i] then
-            local ok, exits = pcall(handle.wait, handle, left())
-            if not self.exited[i] then -- else another task has closed the job meanwhile
-                if not ok then error(exits, 0) end
-                if not exits then return false end
-                self.exited[i] = exits
-            end
-        end
+    local stop = seconds and task.now() + seconds or math.huge
+    for i = 1, #self.handles do
+        if not await(self, i, stop) then return false end
     end
+    local function left() return math.max(0, stop - task.now()) end
     while self.moving > 0 do
         if not self.event:wait(left()) then return false end
     end

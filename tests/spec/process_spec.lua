@@ -326,6 +326,30 @@ spec.test("a program that keeps our pipe open and left its group doesn't hold up
     end
 end)
 
+spec.test("what we may not signal is told as still running", function(t)
+    if machines.kind ~= "local" or m.user ~= "root" then t.skip "needs root here" end
+    local dir <close> = m:tempdir()
+    dir:chmod(493)
+    local sh = dir / "sh"
+    m.cp(m:which "dash", sh)
+    sh:chmod(2541) -- setuid
+    local script = [[
+        local sh, file, way = ...
+        local c = here[sh]["-p"]["-c"]["echo $$ > $1; exec setpriv --reuid=0 sleep 1000"]["sh"][file]
+        if way == "job" then c = c | require("rshell.here").new("other").cat end
+        local _, e = pcall(c:with {timeout = 1})
+        print(e.kind, e.message:match "; still running: pid (%d+)$")]]
+    for _, way in ipairs {"run", "job"} do
+        local file = dir / way
+        file:write("", {mode = 438})
+        local out = m[os.getenv "RSHELL"]:bind("-e", script, sh, file, way):with {user = "nobody"}()
+        local pid = file:read():match "%d+"
+        t.eq(out, "timeout\t" .. pid .. "\n")
+        m.kill(pid)
+        t.ok(programs.gone(m, tonumber(pid)))
+    end
+end)
+
 -- ---- backpressure ----
 
 spec.test("a reader that stops reading stops the writer", function(t)
