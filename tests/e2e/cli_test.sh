@@ -229,9 +229,9 @@ is "os.exit in a finaliser" 4 '' '' rshell -e 'setmetatable({}, {__gc = function
 is "os.exit ends what runs" 4 '' '' rshell -e '
     p = here.sleep:bind(61):popen()
     os.exit(4)'
-is "nothing of it is left" 0 '' '' bash -c '! pgrep -u "$(id -u)" -fx "sleep 61"'
+is "nothing of it is left" 0 '' '' bash -c '! pgrep -u "$(id -u)" -fx "sleep 4261"'
 is "what was left running ends at the end" 0 '' '' rshell -e 'here.sleep:bind(61):popen()'
-is "nothing of that is left" 0 '' '' bash -c '! pgrep -u "$(id -u)" -fx "sleep 61"'
+is "nothing of that is left" 0 '' '' bash -c '! pgrep -u "$(id -u)" -fx "sleep 4261"'
 
 mkdir temp
 export TMPDIR=$PWD/temp
@@ -274,8 +274,8 @@ dies "SIGINT" INT 130 $'\nclosed' '' "$CLOSER sleep(60)"
 dies "SIGTERM in a tight loop" TERM 143 $'\nclosed' '' "$CLOSER while true do end"
 dies "SIGTERM, and pcall doesn't help" TERM 143 $'\nclosed' '' "$CLOSER while true do pcall(sleep, 60) end"
 dies "SIGTERM, and a loop that catches it" TERM 143 $'\nclosed' '' "$CLOSER while true do pcall(function() while true do end end) end"
-dies "SIGTERM while a command runs" TERM 143 $'\nclosed' '' "$CLOSER here.sleep(61)"
-is "nothing of that is left either" 0 '' '' bash -c '! pgrep -u "$(id -u)" -fx "sleep 61"'
+dies "SIGTERM while a command runs" TERM 143 $'\nclosed' '' "$CLOSER here.sleep(4261)"
+is "nothing of that is left either" 0 '' '' bash -c '! pgrep -u "$(id -u)" -fx "sleep 4261"'
 
 mkfifo never
 rshell - <never >out 2>err &

@@ -314,10 +314,9 @@ static void test_own_group(void **state)
 {
     char session[20];
     snprintf(session, sizeof session, "%d", (int)getsid(0));
-    const char *const argv[] = {"sh", "-c",
-                                "read -r pid name state parent group session rest </proc/$$/stat;"
-                                "echo $((pid == group)) $((session == $0))",
-                                session, NULL};
+    static const char script[] = "read -r pid name state parent group session rest </proc/$$/stat;"
+                                 "echo $((pid == group)) $((session == $0))";
+    const char *const argv[] = {"sh", "-c", script, session, NULL};
     rs_spawn_spec s = spec_of(argv);
     assert_prints(&s, "1 1\n");
     s.keep = true; /* its own session, so that nothing of ours takes it along */
