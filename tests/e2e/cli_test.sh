@@ -227,10 +227,10 @@ is "os.exit lets the other tasks close" 4 closed '' rshell -e '
     os.exit(4)'
 is "os.exit in a finaliser" 4 '' '' rshell -e 'setmetatable({}, {__gc = function() os.exit(4) end})'
 is "os.exit ends what runs" 4 '' '' rshell -e '
-    p = here.sleep:bind(61):popen()
+    p = here.sleep:bind(4261):popen()
     os.exit(4)'
 is "nothing of it is left" 0 '' '' bash -c '! pgrep -u "$(id -u)" -fx "sleep 4261"'
-is "what was left running ends at the end" 0 '' '' rshell -e 'here.sleep:bind(61):popen()'
+is "what was left running ends at the end" 0 '' '' rshell -e 'here.sleep:bind(4261):popen()'
 is "nothing of that is left" 0 '' '' bash -c '! pgrep -u "$(id -u)" -fx "sleep 4261"'
 
 mkdir temp
