@@ -224,8 +224,8 @@ function Job:ended()
     return true
 end
 
---- Waits until the programs of a segment have ended, or another task has closed the job or given them up; false when that
---- took longer.
+--- Waits until the programs of a segment have ended, or another task has closed the job or given them up; false when
+--- that took longer.
 local function await(job, i, stop)
     local handle = job.handles[i]
     while not job.exited[i] do
