@@ -60,6 +60,15 @@ function M.globals()
     return table.move(MODIFIERS, 1, #MODIFIERS, #names + 1, names)
 end
 
+--- Names of all members, sorted.
+---@return string[]
+function M.names()
+    local names = {"globals", "names"}
+    for name in next, lazy do names[#names + 1] = name end
+    table.sort(names)
+    return names
+end
+
 setmetatable(M, {
     __index = function(t, name)
         local get = lazy[name]

@@ -5,8 +5,11 @@
 local CLASSES = {
     ["rshell.Machine"] = {"rshell.machine", "members", "fields"},
     ["rshell.Command"] = {"rshell.command", "members", "fields"},
+    ["rshell.Pipeline"] = {"rshell.command", "members"},
+    ["rshell.Runnable"] = {"rshell.command", "members"},
     ["rshell.Process"] = {"rshell.process", "members", "fields"},
     ["rshell.Future"] = {"rshell.future", "members", "fields"},
+    ["rshell.Result"] = {"rshell.future", "RESULT"},
     ["rshell.Path"] = {"rshell.path", "members", "fields"},
     ["rshell.Workdir"] = {"rshell.workdir", "members"},
     ["rshell.TempDir"] = {"rshell.tempdir", "members"},
@@ -39,7 +42,6 @@ local COMPUTED = {
     ["rshell.Listener"] = {"port", "address", "path", "closed"},
     ["rshell.sys.Process"] = {"stdin", "stdout", "stderr", "pids"},
     ["rshell.Task"] = {"done", "failed", "status", "traceback"},
-    ["rshell.Command"] = {"argv", "machine"},
 }
 
 local function add(names, t)
@@ -67,7 +69,7 @@ end
 --- {class -> array of names}
 ---@return table<string, string[]>
 return function()
-    local all = {}
+    local all = {rshell = require "rshell".names()}
     for class, how in next, CLASSES do all[class] = of_module(how) end
     for class, module in next, IN_C do all[class] = of_metatable(class, module) end
     for class, names in next, COMPUTED do table.move(names, 1, #names, #all[class] + 1, all[class]) end

@@ -1,6 +1,6 @@
 ---@meta
 
----The module "rshell"; a script has it as a global. Its parts are loaded when they are first named.
+---The module "rshell"; scripts and the prompt have it as a global. Its parts are loaded when they are first named.
 ---@class rshell
 ---@field here rshell.Machine the local machine
 ---@field localhost rshell.Machine the same
@@ -11,6 +11,16 @@
 ---@field TF rshell.Modifier
 ---@field RETCODE rshell.Modifier
 ---@field NOHUP rshell.Modifier
+---@field inventory any not in this version
+---@field DeployedServer any not in this version
+---@field MultiServerDeployment any not in this version
+---@field classic_connect any not in this version
+---@field async any not in this version
+---@field restrict any not in this version
+---@field endpoints any not in this version
+---@field playbook any not in this version
+---@field serve any not in this version
+---@field join any not in this version
 rshell = {}
 
 ---@class rshell.SshOptions
@@ -54,6 +64,50 @@ function rshell.SshMachine(target, options) end
 ---@return rshell.Cluster
 function rshell.cluster(hosts, options) end
 
+---Copies a file or a tree between any two machines. Strings are paths of this one. Links stay links.
+---@param src rshell.AnyPath
+---@param dst rshell.AnyPath the final name; with a slash at its end the folder it goes into
+---@param options? rshell.CopyOptions
+---@return rshell.CopyResult
+function rshell.copy(src, dst, options) end
+
+---Starts a task: fn runs at the next turn, beside us.
+---@param fn function
+---@param ... any
+---@return rshell.Task
+function rshell.spawn(fn, ...) end
+
+---Calls fn(item, index) for each item of an array, each in a task of its own.
+---@generic T, R
+---@param list T[]
+---@param fn fun(item: T, index: integer): R?
+---@param options? rshell.ParallelOptions
+---@return table results in order, with their number in `n`: what fn returned first, or the error that it raised
+---@return table<integer, any> errors those that failed, by index
+function rshell.parallel(list, fn, options) end
+
+---Waits so many seconds; other tasks go on.
+---@param seconds number
+function rshell.sleep(seconds) end
+
+---Monotonic seconds.
+---@return number
+function rshell.now() end
+
+---Waits for the first that is done: it, and its index.
+---@param list rshell.Task[]
+---@param timeout? number
+---@return rshell.Task
+---@return integer
+function rshell.select(list, timeout) end
+
+---Calls fn; past its time what it waits for raises kind `timeout`.
+---@param seconds number
+---@param fn function
+---@param ... any
+---@return any ...
+function rshell.timeout(seconds, fn, ...) end
+
 ---A class's name, or Lua's type.
 ---@param value any
 ---@return string
@@ -66,27 +120,22 @@ function rshell.quote(...) end
 
 ---The words of a line, as sh would split a simple command; nil, text, "EPARSE" for a quote that isn't closed.
 ---@param text string
----@return string[]?
+---@return string[]? words
+---@return string? message
+---@return string? name
 function rshell.split(text) end
 
-here = rshell.here
-ssh = rshell.ssh
-cluster = rshell.cluster
-FG, BG, TEE, TF, RETCODE, NOHUP = rshell.FG, rshell.BG, rshell.TEE, rshell.TF, rshell.RETCODE, rshell.NOHUP
+---The names of the globals below.
+---@return string[]
+function rshell.globals() end
 
----What is raised.
----@class rshell.Error
----@field kind "process" | "connect" | "auth" | "hostkey" | "unreachable" | "timeout" | "cancelled" | "closed" | "remote" | "protocol" | "notfound" | "exists" | "denied" | "io" | "usage" | "parse" | "config"
----@field message string one line
----@field host? string the machine's name
----@field hint? string what to do next
----@field code? integer of a process
----@field signal? string "KILL"
----@field stdout? string
----@field stderr? string
----@field command? string
----@field path? string
----@field name? string "ENOENT", or what was looked for
----@field file? string
----@field line? integer
----@field traceback? string
+---The names of all members of this module.
+---@return string[]
+function rshell.names() end
+
+here, ssh, cluster, copy, inventory = rshell.here, rshell.ssh, rshell.cluster, rshell.copy, rshell.inventory
+spawn, parallel, sleep = rshell.spawn, rshell.parallel, rshell.sleep
+
+---What follows the script's name; [0] is the script.
+---@type string[]
+arg = {}

@@ -1,0 +1,39 @@
+---@meta
+
+---@alias rshell.ErrorKind
+---| "process" a bad status
+---| "connect" refused, or the name wasn't resolved
+---| "auth" the login was refused
+---| "hostkey" the host's key isn't the known one
+---| "unreachable" no route
+---| "timeout" no answer in time
+---| "cancelled"
+---| "closed" used after it was closed, or its connection is gone
+---| "remote" raised by code over there
+---| "protocol"
+---| "notfound"
+---| "exists"
+---| "denied"
+---| "io"
+---| "usage" a mistake in the program
+---| "parse"
+---| "config"
+
+---What is raised. tostring gives lines for a terminal: what and where, what was printed, what to do next.
+---@class rshell.Error
+---@field kind rshell.ErrorKind
+---@field message string one line
+---@field host? string the machine's name
+---@field hint? string what to do next
+---@field code? integer the status of a process
+---@field codes? integer[] of every stage
+---@field signal? string "KILL"
+---@field stdout? string
+---@field stderr? string
+---@field command? string the line, quoted for sh
+---@field path? string
+---@field name? string "ENOENT", or what was looked for
+---@field file? string
+---@field line? integer
+---@field column? integer
+---@field traceback? string
