@@ -41,6 +41,7 @@ echo ENOENT;exit;;esac
 p=$2;[ -e "$p" ]&&echo EACCES&&exit
 while :;do case $p in */*)p=${p%/*};p=${p:-/};;*)p=.;;esac
 [ -d "$p" ]&&{ [ -x "$p" ]&&echo ENOENT||echo EACCES;exit;}
+[ -e "$p" ]&&{ echo ENOTDIR;exit;}
 case $p in /|.)echo ENOENT;exit;;esac;done]]
 
 function STEPS.exec(shell, s)
