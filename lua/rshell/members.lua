@@ -4,7 +4,6 @@
 -- Class of the stubs -> module, and the tables in it that hold the class's members.
 local CLASSES = {
     ["rshell.Machine"] = {"rshell.machine", "members", "fields"},
-    ["rshell.Runnable"] = {"rshell.command", "members", "fields"},
     ["rshell.Command"] = {"rshell.command", "members", "fields"},
     ["rshell.Pipeline"] = {"rshell.command", "members"},
     ["rshell.Runnable"] = {"rshell.command", "members"},
