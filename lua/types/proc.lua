@@ -95,12 +95,6 @@ function proc.signal(signal) end
 ---@return string
 function proc.signal_name(signal) end
 
----A pipe: the stream that reads, and the one that writes.
----@return rshell.Stream? read
----@return rshell.Stream | string write
----@return string? name
-function proc.pipe() end
-
 ---Processes under way. One that nobody names any more goes on until the program ends.
 ---@class rshell.sys.Process
 ---@field stdin? rshell.Stream where it is a pipe
@@ -130,15 +124,9 @@ function Process:ended() end
 ---@return string? name
 function Process:kill(signal) end
 
----TERM, then KILL: the exits once all have ended, or `nil, text, "ETIMEOUT"`.
----@param seconds? number
----@return (rshell.ProcExit | false)[]? exits
----@return string? message
----@return string? name
-function Process:stop(seconds) end
-
----It keeps its streams no longer: who drops them drops what is printed.
-function Process:loosen() end
+---TERM, KILL half a second later, and waits.
+---@return rshell.ProcExit[]
+function Process:stop() end
 
 ---Lets go of the processes: they go on.
 function Process:release() end
