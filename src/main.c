@@ -18,6 +18,7 @@
 #include "loop/signal.h"
 #include "loop/task.h"
 #include "loop/timer.h"
+#include "rpc/wire.h"
 #include "sys/proc_lua.h"
 #include "sys/stream.h"
 #include "sys/sys.h"
@@ -40,10 +41,9 @@ static void on_signal(int sig, void *user)
 static int open_exit(lua_State *L);
 
 static const luaL_Reg modules[] = {
-    {"rshell.exit", open_exit},           {"rshell.log.base", luaopen_rs_log},
-    {"rshell.object", luaopen_rs_object}, {"rshell.ssh.raw", luaopen_rs_ssh},
-    {"rshell.stdio", luaopen_rs_stdio},   {"rshell.term", luaopen_rs_term},
-    {"rshell.text", luaopen_rs_text},     {NULL, NULL},
+    {"rshell.exit", open_exit},         {"rshell.log.base", luaopen_rs_log}, {"rshell.object", luaopen_rs_object},
+    {"rshell.ssh.raw", luaopen_rs_ssh}, {"rshell.stdio", luaopen_rs_stdio},  {"rshell.term", luaopen_rs_term},
+    {"rshell.text", luaopen_rs_text},   {"rshell.wire", luaopen_rs_wire},    {NULL, NULL},
 };
 
 static void open_modules(lua_State *L)

@@ -5,11 +5,13 @@
 #include <lua.h>
 #include <stdbool.h>
 
+#include "wire/codec.h"
+
 enum { RS_JSON_DEPTH = 200 };
 
-/* The registry's name of the metatable that marks a table as an array. It has no metamethods: a marked table is a plain
- * table in every other way. */
-#define RS_JSON_ARRAY "rshell.json.array"
+/* The registry's name of the metatable that marks a table as an array, also on the wire. It has no metamethods: a marked
+ * table is a plain table in every other way. */
+#define RS_JSON_ARRAY RS_CODEC_ARRAY
 
 /* json.encode(value[, options]) and json.decode(text[, options]). Their first upvalue is the metatable of arrays; the
  * second one of encode is what rs_json_encoder_push leaves. */
