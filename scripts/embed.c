@@ -1,8 +1,8 @@
-/* Compiles Lua modules to bytecode and writes them as the C table that src/api/embedded.h declares.
+/* Compiles Lua modules to bytecode and writes them as the C table that src/base/embedded.h declares.
  *
- *     embed OUT.c DEPFILE PREFIX=DIR ...
+ *     embed OUT.c DEPFILE PREFIX=DIR|MODULE=FILE ...
  *
- * DIR/a/b.lua becomes the module PREFIX.a.b, DIR/init.lua the module PREFIX. The bytecode keeps its debug information,
+ * DIR/a/b.lua becomes the module PREFIX.a.b, DIR/init.lua the module PREFIX; a FILE becomes the one MODULE. The bytecode keeps its debug information,
  * and its chunk is named after the module, so a traceback of an installed program reads like one of the source tree.
  *
  * The depfile names the folders too: a file that comes or goes touches its folder, and ninja runs us again. */
@@ -159,6 +159,16 @@ static void add_folder(embed *e, const char *dir, const char *prefix)
     free(entries);
 }
 
+static void add(embed *e, const char *path, const char *name)
+{
+    if (is_folder(path)) {
+        add_folder(e, path, name);
+        return;
+    }
+    add_dep(e, path);
+    add_module(e, path, name, false);
+}
+
 static void write_table(embed *e)
 {
     fputs("const rs_embedded rs_embedded_modules[] = {\n", e->out);
@@ -174,20 +184,20 @@ static void write_table(embed *e)
 int main(int argc, char **argv)
 {
     if (argc < 4)
-        die("usage: embed OUT.c DEPFILE PREFIX=DIR ...");
+        die("usage: embed OUT.c DEPFILE PREFIX=DIR|MODULE=FILE ...");
     embed e = {.L = luaL_newstate(), .out = open_or_die(argv[1], "w"), .deps = open_or_die(argv[2], "w")};
     if (!e.L)
         die("embed: out of memory");
     lua_newtable(e.L);
     lua_newtable(e.L);
-    fputs("/* Written by scripts/embed.c. */\n#include \"api/embedded.h\"\n\n", e.out);
+    fputs("/* Written by scripts/embed.c. */\n#include \"base/embedded.h\"\n\n", e.out);
     fprintf(e.deps, "%s:", argv[1]);
     for (int i = 3; i < argc; i++) {
-        char *dir = strchr(argv[i], '=');
-        if (!dir)
-            die("embed: %s: no PREFIX=DIR", argv[i]);
-        *dir++ = '\0';
-        add_folder(&e, dir, argv[i]);
+        char *path = strchr(argv[i], '=');
+        if (!path)
+            die("embed: %s: no NAME=PATH", argv[i]);
+        *path++ = '\0';
+        add(&e, path, argv[i]);
     }
     write_table(&e);
     fputc('\n', e.deps);

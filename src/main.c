@@ -12,8 +12,8 @@
 #include "api/ssh.h"
 #include "api/stdio.h"
 #include "api/term.h"
-#include "api/text.h"
 #include "base/err.h"
+#include "base/fds.h"
 #include "loop/proc.h"
 #include "loop/signal.h"
 #include "loop/task.h"
@@ -41,9 +41,10 @@ static void on_signal(int sig, void *user)
 static int open_exit(lua_State *L);
 
 static const luaL_Reg modules[] = {
-    {"rshell.exit", open_exit},         {"rshell.log.base", luaopen_rs_log}, {"rshell.object", luaopen_rs_object},
-    {"rshell.ssh.raw", luaopen_rs_ssh}, {"rshell.stdio", luaopen_rs_stdio},  {"rshell.term", luaopen_rs_term},
-    {"rshell.text", luaopen_rs_text},   {"rshell.wire", luaopen_rs_wire},    {NULL, NULL},
+    {"rshell.exit", open_exit},           {"rshell.log.base", luaopen_rs_log},
+    {"rshell.object", luaopen_rs_object}, {"rshell.ssh.raw", luaopen_rs_ssh},
+    {"rshell.stdio", luaopen_rs_stdio},   {"rshell.term", luaopen_rs_term},
+    {"rshell.wire", luaopen_rs_wire},     {NULL, NULL},
 };
 
 static void open_modules(lua_State *L)
@@ -165,7 +166,7 @@ static int open_exit(lua_State *L)
 /* The ground that everything stands on. */
 static int open_all(rs_loop **loop, lua_State **L)
 {
-    rs_stdio_claim();
+    rs_fds_claim();
     int err = rs_loop_new(loop);
     if (err)
         return err;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/embedded.h"
+#include "base/embedded.h"
 
 static bool is_ours(const char *module)
 {

@@ -13,14 +13,6 @@
 /* Why the first write to standard output that failed did, negative; or 0. */
 static int failure;
 
-void rs_stdio_claim(void)
-{
-    static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY};
-    for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
-            return;
-}
-
 /* Calls the function in the upvalue as itself. */
 static int watched(lua_State *L)
 {

@@ -1,13 +1,9 @@
-/* Standard input, output and error of the program. */
+/* Standard input and output of the program. */
 #ifndef RS_API_STDIO_H
 #define RS_API_STDIO_H
 
 #include <lua.h>
 #include <stdbool.h>
-
-/* At the very start: what was started with 0, 1 or 2 closed gets something there that can't be read or written, so that no
- * file of ours lands on these numbers. */
-void rs_stdio_claim(void);
 
 /* From then on `print`, `io.write` and `file:write` notice when nobody reads our output any more: the program is interrupted,
  * as if a signal had come, since most scripts never look at what a write returns. Once, after luaL_openlibs. */

@@ -10,8 +10,9 @@ int luaopen_rs_host(lua_State *L);
 int luaopen_rs_json(lua_State *L);
 int luaopen_rs_net(lua_State *L);
 int luaopen_rs_proc(lua_State *L);
+int luaopen_rs_text(lua_State *L);
 
-/* Makes `require "rshell.sys.fs"` and the like find them. */
+/* Makes `require "rshell.sys.fs"` and the like find them; text is `rshell.text`. */
 void rs_sys_preload(lua_State *L);
 
 #endif

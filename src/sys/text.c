@@ -1,12 +1,11 @@
 /* The Lua module rshell.text: quoting for sh, and what terminals make of bytes. */
-#include "api/text.h"
-
 #include <lauxlib.h>
 #include <stdio.h>
 
 #include "base/buf.h"
 #include "base/quote.h"
 #include "loop/task_error.h"
+#include "sys/sys.h"
 
 /* quote(word, ...): the words quoted for sh, joined by blanks. */
 static int l_quote(lua_State *L)

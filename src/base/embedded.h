@@ -1,6 +1,6 @@
 /* The Lua modules that scripts/embed.c compiled into the program. */
-#ifndef RS_API_EMBEDDED_H
-#define RS_API_EMBEDDED_H
+#ifndef RS_BASE_EMBEDDED_H
+#define RS_BASE_EMBEDDED_H
 
 #include <stddef.h>
 
