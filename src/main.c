@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/agents.h"
 #include "api/loader.h"
 #include "api/log.h"
 #include "api/object.h"
@@ -41,10 +42,9 @@ static void on_signal(int sig, void *user)
 static int open_exit(lua_State *L);
 
 static const luaL_Reg modules[] = {
-    {"rshell.exit", open_exit},           {"rshell.log.base", luaopen_rs_log},
-    {"rshell.object", luaopen_rs_object}, {"rshell.ssh.raw", luaopen_rs_ssh},
-    {"rshell.stdio", luaopen_rs_stdio},   {"rshell.term", luaopen_rs_term},
-    {"rshell.wire", luaopen_rs_wire},     {NULL, NULL},
+    {"rshell.agents", luaopen_rs_agents}, {"rshell.exit", open_exit},         {"rshell.log.base", luaopen_rs_log},
+    {"rshell.object", luaopen_rs_object}, {"rshell.ssh.raw", luaopen_rs_ssh}, {"rshell.stdio", luaopen_rs_stdio},
+    {"rshell.term", luaopen_rs_term},     {"rshell.wire", luaopen_rs_wire},   {NULL, NULL},
 };
 
 static void open_modules(lua_State *L)

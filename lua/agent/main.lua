@@ -1,0 +1,10 @@
+-- The agent's first module: what its arguments ask for.
+
+---@param argv table [0] is the program
+---@param version string
+---@return integer status
+return function(argv, version)
+    if argv[1] == "--self-test" then return require "agent.selftest"() end
+    io.stderr:write("rshell-agent ", version, ": rshell starts this program on other machines\n")
+    return 2
+end

@@ -1,0 +1,125 @@
+/* The program that runs on targets: from argv to lua/agent/main.lua, and back to an exit status.
+ *
+ * It shares base, wire, loop, sys and rpc with the host; its Lua modules are in it, as bytecode. Nothing is read from the disk to start
+ * it, so it runs from an fd, with an empty environment, in an empty root. */
+#include <errno.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/embedded.h"
+#include "base/err.h"
+#include "base/fds.h"
+#include "loop/proc.h"
+#include "loop/task.h"
+#include "rpc/wire.h"
+#include "sys/proc_lua.h"
+#include "sys/stream.h"
+#include "sys/sys.h"
+
+static const double UNWIND = 6.0; /* seconds that tasks have at the end; their closers get 5 */
+
+/* A searcher for `require`: pushes the embedded module's chunk. */
+static int search(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    for (const rs_embedded *m = rs_embedded_modules; m->name; m++) {
+        if (strcmp(m->name, name))
+            continue;
+        if (luaL_loadbufferx(L, (const char *)m->data, m->len, name, "b"))
+            return lua_error(L);
+        lua_pushliteral(L, ":embedded:");
+        return 2;
+    }
+    lua_pushfstring(L, "no module '%s' in the agent", name);
+    return 1;
+}
+
+/* Takes the place of the searcher for Lua files: the target's own modules are none of ours. */
+static void open_modules(lua_State *L)
+{
+    luaL_openlibs(L);
+    rs_sys_preload(L);
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "preload");
+    lua_pushcfunction(L, luaopen_rs_wire);
+    lua_setfield(L, -2, "rshell.wire");
+    lua_getfield(L, -2, "searchers");
+    lua_pushcfunction(L, search);
+    lua_seti(L, -2, 2);
+    lua_pop(L, 3);
+}
+
+static int started(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)L, (void)status, (void)ctx;
+    return 1;
+}
+
+/* The main task's function: arguments are argv; its result is the exit status. */
+static int start(lua_State *L)
+{
+    int n = lua_gettop(L);
+    lua_createtable(L, n, 0);
+    lua_insert(L, 1);
+    for (; n > 0; n--)
+        lua_rawseti(L, 1, n - 1);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "agent.main");
+    lua_call(L, 1, 1); /* loading it doesn't wait */
+    lua_insert(L, 1);
+    lua_pushliteral(L, RS_VERSION);
+    lua_callk(L, 2, 1, 0, started);
+    return 1;
+}
+
+static int run(lua_State *L, int argc, char **argv)
+{
+    luaL_checkstack(L, argc + 1, "too many arguments");
+    lua_pushcfunction(L, start);
+    for (int i = 0; i < argc; i++)
+        lua_pushstring(L, argv[i]);
+    if (rs_task_main(L, argc) != LUA_OK) {
+        fprintf(stderr, "rshell-agent: %s\n", luaL_tolstring(L, -2, NULL));
+        return 1;
+    }
+    return (int)lua_tointeger(L, -1);
+}
+
+static int open_all(rs_loop **loop, lua_State **L)
+{
+    int err = rs_loop_new(loop);
+    if (err)
+        return err;
+    *L = luaL_newstate();
+    if (!*L)
+        return -ENOMEM;
+    open_modules(*L);
+    rs_task_init(*L, *loop);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    rs_loop *loop = NULL;
+    lua_State *L = NULL;
+    rs_fds_claim();
+    signal(SIGPIPE, SIG_IGN);
+    int err = open_all(&loop, &L);
+    if (err) {
+        fprintf(stderr, "rshell-agent: can't start: %s\n", rs_err_text(err));
+        return 1;
+    }
+    int status = run(L, argc, argv);
+    rs_task_shutdown(L, UNWIND);
+    lua_close(L);
+    rs_proc_end_dropped();
+    rs_lstream_fini();
+    rs_pgroups_forget();
+    if (!rs_loop_free(loop)) /* a worker is stuck in a system call; libuv's destructor would wait for it */
+        _Exit(status);
+    return status;
+}
