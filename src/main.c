@@ -19,6 +19,7 @@
 #include "loop/signal.h"
 #include "loop/task.h"
 #include "loop/timer.h"
+#include "rpc/rpc.h"
 #include "rpc/wire.h"
 #include "sys/proc_lua.h"
 #include "sys/stream.h"
@@ -42,9 +43,11 @@ static void on_signal(int sig, void *user)
 static int open_exit(lua_State *L);
 
 static const luaL_Reg modules[] = {
-    {"rshell.agents", luaopen_rs_agents}, {"rshell.exit", open_exit},         {"rshell.log.base", luaopen_rs_log},
-    {"rshell.object", luaopen_rs_object}, {"rshell.ssh.raw", luaopen_rs_ssh}, {"rshell.stdio", luaopen_rs_stdio},
-    {"rshell.term", luaopen_rs_term},     {"rshell.wire", luaopen_rs_wire},   {NULL, NULL},
+    {"rshell.agents", luaopen_rs_agents}, {"rshell.exit", open_exit},
+    {"rshell.log.base", luaopen_rs_log},  {"rshell.object", luaopen_rs_object},
+    {"rshell.rpc", luaopen_rs_rpc},       {"rshell.ssh.raw", luaopen_rs_ssh},
+    {"rshell.stdio", luaopen_rs_stdio},   {"rshell.term", luaopen_rs_term},
+    {"rshell.wire", luaopen_rs_wire},     {NULL, NULL},
 };
 
 static void open_modules(lua_State *L)

@@ -536,6 +536,16 @@ static int l_gc(lua_State *L)
     return 0;
 }
 
+rs_stream *rs_lstream_take(lua_State *L, int i)
+{
+    lstream *ls = check_open(L, i);
+    rs_stream *s = ls->s;
+    if (ls->writers || rs_stream_awaited_in(s))
+        rs_error_raise(L, RS_EUSAGE, "another task uses this stream");
+    ls->s = NULL;
+    return s;
+}
+
 int rs_lstream_take_fd(lua_State *L, int i)
 {
     lstream *ls = check_open(L, i);

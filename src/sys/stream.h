@@ -18,6 +18,9 @@ void rs_lstream_drain(lua_State *L, int i);
 /* What the object at index i writes goes to a terminal: closing it types the end of file there. */
 void rs_lstream_is_terminal(lua_State *L, int i);
 
+/* Takes the stream out of the object at index i, which is closed then; raises where it is closed, or in use. */
+rs_stream *rs_lstream_take(lua_State *L, int i);
+
 /* Pushes an object that owns the fd; raises when that fails, and closes the fd then. shared as in rs_stream_open_fd. */
 void rs_lstream_push_fd(lua_State *L, int fd, bool shared);
 

@@ -235,7 +235,7 @@ spec.test("FG at a terminal: ^C is for the program", function(t)
     local p = lua([[
         local ok, e = pcall(function() return here.cat & FG end)
         print(ok, e.signal)]]):popen {pty = true}
-    -- A shell loses an INT that comes between the fork and the exec of its command: cat has none, and runs once it answers.
+    -- A shell loses an INT that comes between the fork and the exec of its command; cat runs once it answers.
     p.stdin:write "ready\n"
     t.eq(p.stdout:read "l", "ready\r")
     t.eq(p.stdout:read "l", "ready\r")

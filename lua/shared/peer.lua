@@ -1,0 +1,300 @@
+-- One side of a conversation over a port (rshell.rpc): calls both ways, references to what can't be sent, streams.
+--
+-- A call is a frame with a number of ours; its answer has the same number. Calls start in the order in which they were
+-- made, each in a task of its own. Whoever waits for an answer and is aborted cancels the call over there.
+--
+--   called --(CALL)--> waiting --(REPLY, RAISE)--> done
+--                         |                          ^
+--                         +--(aborted: CANCEL)--> given up
+--
+-- What a side hands out by reference is kept until the other side has released it as often as it was sent.
+
+local err = require "rshell.shared.error"
+local rpc = require "rshell.rpc"
+local task = require "rshell.task"
+
+local M = {}
+
+local CANCEL_SECONDS = 5 -- that the other side has to end what was cancelled
+local RELEASE_SECONDS = 0.05 -- that dropped references wait for others
+local FRAME, EXT = rpc.FRAME, rpc.EXT
+
+---@class rshell.Peer
+---@field port userdata
+---@field why string? why nothing goes any more
+local Peer = {}
+Peer.__index = Peer
+
+-- ---- errors as values ----
+
+local PLAIN = {string = true, number = true, boolean = true}
+
+--- An error as it is sent: a table of plain fields, or the text of what isn't one of ours.
+local function error_value(e)
+    if not err.is(e) then return {text = tostring(e)} end
+    local fields = {}
+    for k, v in next, e do
+        if PLAIN[type(v)] then fields[k] = v end
+    end
+    return {fields = fields}
+end
+
+--- Raises what came; whatever it is, it is data.
+local function raise(self, v)
+    local fields = type(v) == "table" and v.fields
+    if type(fields) == "table" and type(fields.kind) == "string" then
+        fields.host = fields.host or self.host
+        err.raise(fields)
+    end
+    error(type(v) == "table" and tostring(v.text) or "an error without a text", 0)
+end
+
+local function closed(self)
+    err.raise {kind = "closed", host = self.host, message = "the connection to the agent is gone: " .. self.why}
+end
+
+-- ---- calling ----
+
+local function answer(self, call)
+    if call.n then return table.unpack(call, 1, call.n) end
+    if call.raised then raise(self, call.raised) end
+    closed(self)
+end
+
+--- Sends a call: what finish waits with.
+---@param target integer a reference of the other side's, 0 for its root
+---@param name string?
+function Peer:start(target, name, ...)
+    if self.why then closed(self) end
+    local id = self.last % 0xffffffff + 1
+    local call = {id = id, event = task.event()}
+    self.last, self.calls[id] = id, call
+    local ok, e = pcall(self.port.send, self.port, FRAME.CALL, id, self.export, target, name, ...)
+    if not ok and not self.why then -- it can't be said; nothing was sent
+        self.calls[id] = nil
+        error(e, 0)
+    end
+    return call
+end
+
+local function await(call)
+    while not call.done do call.event:wait() end
+end
+
+--- The results of a call that was started; raises what it raised.
+function Peer:finish(call)
+    if not call.done then
+        local ok, e = pcall(await, call)
+        if not ok then
+            if not call.done then self.port:send(FRAME.CANCEL, call.id) end
+            task.shield(function() if not call.done then call.event:wait(CANCEL_SECONDS) end end)
+            if call.n and self.discard then self.discard(table.unpack(call, 1, call.n)) end
+            error(e, 0)
+        end
+    end
+    return answer(self, call)
+end
+
+--- Calls and waits for the results.
+function Peer:call(target, name, ...)
+    return self:finish(self:start(target, name, ...))
+end
+
+--- Tells something about a reference, without an answer.
+function Peer:tell(id, name, ...)
+    if not self.why then self.port:send(FRAME.EVENT, id, self.export, name, ...) end
+end
+
+-- ---- references of ours ----
+
+--- Keeps an object until it is released; its number. Sent once more it is the same.
+function Peer:keep(object)
+    local entry = self.kept_by[object]
+    if not entry then
+        self.last_kept = self.last_kept + 1
+        entry = {id = self.last_kept, object = object, count = 0}
+        self.kept_by[object], self.kept[entry.id] = entry, entry
+    end
+    entry.count = entry.count + 1
+    return entry.id
+end
+
+function Peer:object(id)
+    local entry = self.kept[id]
+    return entry and entry.object
+end
+
+local function release(self, id, count)
+    local entry = self.kept[id]
+    if not entry or math.type(count) ~= "integer" or count < 1 or count > entry.count then
+        error("a reference was released that wasn't given", 0)
+    end
+    entry.count = entry.count - count
+    if entry.count == 0 then
+        self.kept[id], self.kept_by[entry.object] = nil, nil
+    end
+end
+
+-- ---- references of theirs ----
+
+--- Dropped by the garbage collector, which may come at any time: only written down here.
+function Peer:drop(id, count)
+    self.dropped[#self.dropped + 1] = id
+    self.dropped[#self.dropped + 1] = count
+    self.sweep:notify()
+end
+
+local MOST = 1000 -- numbers of one message
+
+local function sweep(self)
+    while not self.why do
+        if #self.dropped == 0 then self.sweep:wait() end
+        task.sleep(RELEASE_SECONDS)
+        local list = self.dropped
+        self.dropped = {}
+        for i = 1, #list, MOST do
+            if self.why then return end
+            self.port:send(FRAME.RELEASE, 0, nil, table.unpack(list, i, math.min(i + MOST - 1, #list)))
+        end
+    end
+end
+
+-- ---- what comes ----
+
+local function reply(self, id, ok, ...)
+    self.tasks[id] = nil
+    if self.why then return end
+    if not ok then return self.port:send(FRAME.RAISE, id, nil, error_value((...))) end
+    local sent, e = pcall(self.port.send, self.port, FRAME.REPLY, id, self.export, ...)
+    if not sent and not self.why then self.port:send(FRAME.RAISE, id, nil, error_value(e)) end
+end
+
+local function serve(self, id, ...)
+    reply(self, id, pcall(self.serve, ...))
+end
+
+local handlers = {}
+
+handlers[FRAME.CALL] = function(self, id, ...)
+    if not self.serve then error("a call came that nobody serves", 0) end
+    if self.tasks[id] then error("a call came with the number of another one", 0) end
+    self.tasks[id] = task.spawn(serve, self, id, ...)
+    if self.tasks[id].done then self.tasks[id] = nil end
+end
+
+handlers[FRAME.CANCEL] = function(self, id)
+    local t = self.tasks[id]
+    if t then t:cancel() end
+end
+
+local function done(self, id)
+    local call = self.calls[id]
+    if not call then error("an answer came to a call that was never made", 0) end
+    self.calls[id] = nil
+    call.done = true
+    call.event:notify()
+    return call
+end
+
+handlers[FRAME.REPLY] = function(self, id, ...)
+    local call = done(self, id)
+    call.n = select("#", ...)
+    for i = 1, call.n do call[i] = (select(i, ...)) end
+end
+
+handlers[FRAME.RAISE] = function(self, id, e)
+    done(self, id).raised = e or {}
+end
+
+handlers[FRAME.RELEASE] = function(self, _, ...)
+    for i = 1, select("#", ...), 2 do release(self, select(i, ...)) end
+end
+
+handlers[FRAME.EVENT] = function(self, id, name, ...)
+    if self.on_event then self.on_event(id, name, ...) end
+end
+
+handlers[FRAME.HELLO] = function(self, _, hello)
+    if type(hello) ~= "table" then error("no HELLO that could be read", 0) end
+    self.hello = hello
+    self.greeted:notify()
+end
+
+handlers[FRAME.BYE] = function(self, _, why)
+    self.farewell = type(why) == "string" and why or nil
+end
+
+local function take(self, kind, id, ...)
+    local handler = handlers[kind]
+    if not handler then error(("a frame of type %d came, which has no place here"):format(kind), 0) end
+    handler(self, id, ...)
+end
+
+local function dispatch(self)
+    local ok, e = pcall(function()
+        while true do take(self, self.port:next(self.import)) end
+    end)
+    if not ok then self:close(self.farewell or err.is(e) and e.message or tostring(e)) end
+end
+
+-- ---- life ----
+
+--- Fails everybody who waits; why says what has happened.
+---@param why string
+function Peer:close(why)
+    if self.why then return end
+    self.why = why
+    self.port:close()
+    for id, call in pairs(self.calls) do
+        self.calls[id] = nil
+        call.done = true
+        call.event:notify()
+    end
+    for _, t in pairs(self.tasks) do t:cancel() end
+    self.sweep:notify()
+    self.greeted:notify()
+    if self.on_close then self.on_close(why) end
+end
+
+--- What the other side has said of itself; raises when it ends instead.
+---@param seconds number?
+function Peer:greeting(seconds)
+    local stop = seconds and task.now() + seconds
+    while not self.hello do
+        if self.why then closed(self) end
+        local left = stop and stop - task.now()
+        if left and left <= 0 then
+            err.raise {kind = "timeout", host = self.host, message = "the agent did not answer"}
+        end
+        self.greeted:wait(left)
+    end
+    return self.hello
+end
+
+--- how: serve(target, name, ...) answers calls; export(peer, value) gives an ext and its values for what goes by
+--- reference; import(peer, ext, ...) makes a value of these; on_event(id, name, ...), on_close(why); discard(...) gets
+--- the results that nobody waits for any more; host, for errors.
+---@param port userdata
+---@param how table
+---@return rshell.Peer
+function M.new(port, how)
+    local self = setmetatable({
+        port = port, serve = how.serve, on_event = how.on_event, on_close = how.on_close, host = how.host,
+        discard = how.discard,
+        calls = {}, last = 0, tasks = {}, kept = {}, kept_by = {}, last_kept = 0, dropped = {}, sweep = task.event(),
+        greeted = task.event(),
+    }, Peer)
+    function self.export(value)
+        return how.export(self, value)
+    end
+    function self.import(ext, ...)
+        return how.import(self, ext, ...)
+    end
+    self.dispatcher = task.spawn(dispatch, self)
+    self.sweeper = task.spawn(sweep, self)
+    return self
+end
+
+M.EXT = EXT
+
+return M

@@ -1,0 +1,404 @@
+#include "rpc/link.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "loop/timer.h"
+#include "wire/bytes.h"
+
+enum {
+    PIECE = 64 * 1024,          /* a message's frames are this long, so that others get their turn */
+    ROOM_MESSAGE = 1024 * 1024, /* bytes; more waits at its sender */
+    ROOM_BULK = 64 * 1024,
+    MISSES = 3,
+    LANES = 3,
+};
+
+struct rs_link {
+    rs_loop *loop;
+    rs_stream *in, *out; /* may be the same */
+    rs_wait in_wait, out_wait;
+    rs_buf lanes[LANES];
+    rs_lane lane;      /* the one that a frame is being written of */
+    size_t unfinished; /* bytes of that frame */
+    rs_link_user *users, *any_other;
+    int paused;
+    bool reading, writing, broken, crowded; /* crowded: somebody was told that there is no room */
+    rs_timer tick;
+    double keepalive;
+    bool heard;
+    int misses;
+    char why[256];
+};
+
+/* ---- the end ---- */
+
+static void stop_waiting(rs_link *k)
+{
+    rs_wait_abandon(&k->in_wait);
+    rs_wait_abandon(&k->out_wait);
+    k->reading = k->writing = false;
+    rs_timer_stop(k->loop, &k->tick);
+}
+
+/* A user that is told may unlink itself. */
+static void tell_users(rs_link *k, bool broken)
+{
+    for (rs_link_user *u = k->users, *next; u; u = next) {
+        next = u->next;
+        if (broken)
+            u->broken(u);
+        else
+            u->room(u);
+    }
+}
+
+void rs_link_break(rs_link *k, const char *why)
+{
+    if (k->broken)
+        return;
+    k->broken = true;
+    snprintf(k->why, sizeof k->why, "%s", why);
+    stop_waiting(k);
+    for (int i = 0; i < LANES; i++)
+        rs_buf_fini(&k->lanes[i]);
+    tell_users(k, true);
+}
+
+static void break_with(rs_link *k, int err)
+{
+    rs_link_break(k, err == RS_EEOF ? "the other side has ended" : rs_err_text(err));
+}
+
+const char *rs_link_why(const rs_link *k)
+{
+    return k->why;
+}
+
+/* ---- writing ---- */
+
+static size_t frame_size(const rs_buf *lane)
+{
+    return RS_FRAME_HEADER + rs_get32(rs_buf_data(lane));
+}
+
+/* Urgent frames first; messages and bulk in turns. */
+static bool choose_lane(rs_link *k)
+{
+    static const rs_lane orders[LANES][LANES] = {
+        [RS_LANE_URGENT] = {RS_LANE_URGENT, RS_LANE_MESSAGE, RS_LANE_BULK},
+        [RS_LANE_MESSAGE] = {RS_LANE_URGENT, RS_LANE_BULK, RS_LANE_MESSAGE},
+        [RS_LANE_BULK] = {RS_LANE_URGENT, RS_LANE_MESSAGE, RS_LANE_BULK},
+    };
+    const rs_lane *order = orders[k->lane];
+    for (int i = 0; i < LANES; i++) {
+        if (rs_buf_len(&k->lanes[order[i]]) == 0)
+            continue;
+        k->lane = order[i];
+        k->unfinished = frame_size(&k->lanes[k->lane]);
+        return true;
+    }
+    return false;
+}
+
+/* Where one lane alone has something, all of it goes at once. */
+static size_t together(const rs_link *k)
+{
+    size_t n = rs_buf_len(&k->lanes[k->lane]);
+    for (int i = 0; i < LANES; i++)
+        if (i != (int)k->lane && rs_buf_len(&k->lanes[i]) > 0)
+            return k->unfinished;
+    return n;
+}
+
+/* What was written ends within a frame: how much of that one is left. */
+static void written(rs_link *k, size_t n)
+{
+    rs_buf *lane = &k->lanes[k->lane];
+    while (n >= k->unfinished) {
+        n -= k->unfinished;
+        rs_buf_consume(lane, k->unfinished);
+        k->unfinished = 0;
+        if (n == 0)
+            return;
+        k->unfinished = frame_size(lane);
+    }
+    rs_buf_consume(lane, n);
+    k->unfinished -= n;
+}
+
+/* False when the stream takes no more, or is broken. */
+static bool write_some(rs_link *k)
+{
+    size_t n = together(k);
+    ssize_t took = rs_stream_write(k->out, rs_buf_data(&k->lanes[k->lane]), n);
+    if (took < 0) {
+        break_with(k, (int)took);
+        return false;
+    }
+    written(k, (size_t)took);
+    return (size_t)took == n;
+}
+
+static void on_writable(rs_wait *w);
+
+static void flush(rs_link *k)
+{
+    bool more = true;
+    while (more && !k->broken && (k->unfinished || choose_lane(k)))
+        more = write_some(k);
+    if (k->broken || more || k->writing)
+        return;
+    k->writing = true;
+    rs_wait_abandon(&k->out_wait);
+    if (rs_stream_await_out(k->out, &k->out_wait)) {
+        rs_link_break(k, "somebody else writes to its stream");
+        return;
+    }
+    k->out_wait.wake = on_writable;
+    k->out_wait.waiter = k;
+    if (k->out_wait.done) /* it had become writable before there was a waker */
+        on_writable(&k->out_wait);
+}
+
+static void offer_room(rs_link *k)
+{
+    if (!k->crowded || k->broken || !rs_link_room(k, RS_LANE_BULK) || !rs_link_room(k, RS_LANE_MESSAGE))
+        return;
+    k->crowded = false;
+    tell_users(k, false);
+}
+
+static void on_writable(rs_wait *w)
+{
+    rs_link *k = w->waiter;
+    k->writing = false;
+    if (w->status) {
+        break_with(k, w->status);
+        return;
+    }
+    flush(k);
+    offer_room(k);
+}
+
+bool rs_link_room(const rs_link *k, rs_lane lane)
+{
+    static const size_t room[LANES] = {SIZE_MAX, ROOM_MESSAGE, ROOM_BULK};
+    bool has = rs_buf_len(&k->lanes[lane]) < room[lane];
+    if (!has)
+        ((rs_link *)k)->crowded = true;
+    return has || k->broken;
+}
+
+static int add_frame(rs_buf *lane, const rs_frame *f)
+{
+    char *to;
+    int err = rs_buf_reserve(lane, RS_FRAME_HEADER + f->length, &to);
+    if (err)
+        return err;
+    rs_frame_put(to, f);
+    if (f->length)
+        memcpy(to + RS_FRAME_HEADER, f->payload, f->length);
+    rs_buf_commit(lane, RS_FRAME_HEADER + f->length);
+    return 0;
+}
+
+int rs_link_send(rs_link *k, rs_lane lane, uint8_t type, uint16_t context, uint32_t id, const void *data, size_t n)
+{
+    rs_frame f = {.type = type, .context = context, .id = id, .payload = data};
+    if (k->broken)
+        return RS_ECLOSED;
+    for (f.flags = RS_FRAME_MORE; f.flags;) {
+        f.length = n < PIECE ? (uint32_t)n : PIECE;
+        n -= f.length;
+        f.flags = n > 0 ? RS_FRAME_MORE : 0;
+        int err = add_frame(&k->lanes[lane], &f);
+        if (err) { /* half a message can't be taken back */
+            break_with(k, err);
+            return err;
+        }
+        if (n > 0)
+            f.payload += f.length;
+    }
+    flush(k);
+    return k->broken ? RS_ECLOSED : 0;
+}
+
+/* ---- reading ---- */
+
+static rs_link_user *user_of(const rs_link *k, uint16_t context)
+{
+    for (rs_link_user *u = k->users; u; u = u->next)
+        if (u->context == context)
+            return u;
+    return k->any_other;
+}
+
+static void take_frame(rs_link *k, const rs_frame *f)
+{
+    rs_link_user *u = user_of(k, f->context);
+    if (f->type == RS_FRAME_PING)
+        (void)rs_link_send(k, RS_LANE_URGENT, RS_FRAME_PONG, f->context, f->id, f->payload, f->length);
+    else if (f->type == RS_FRAME_PONG)
+        return;
+    else if (u)
+        u->frame(u, f);
+    else
+        rs_link_break(k, "a frame came for a context that isn't there");
+}
+
+/* Takes the frames that are there. */
+static void take_frames(rs_link *k)
+{
+    rs_buf *in = rs_stream_input(k->in);
+    rs_frame f;
+    int found = 0;
+    while (!k->broken && !k->paused && (found = rs_frame_peek(in, &f)) > 0) {
+        take_frame(k, &f);
+        rs_frame_drop(in, &f);
+    }
+    if (found < 0) {
+        char text[200];
+        rs_frame_complain(in, text, sizeof text);
+        rs_link_break(k, text);
+    }
+}
+
+static void on_readable(rs_wait *w);
+
+static void read_on(rs_link *k)
+{
+    while (!k->broken && !k->paused) {
+        take_frames(k);
+        if (k->broken || k->paused)
+            return;
+        int err = rs_stream_fill(k->in, rs_buf_len(rs_stream_input(k->in)) + 1);
+        if (err == -EAGAIN)
+            break;
+        if (err) {
+            break_with(k, err);
+            return;
+        }
+        k->heard = true;
+    }
+    if (k->broken || k->paused || k->reading)
+        return;
+    k->reading = true;
+    if (rs_stream_await_in(k->in, &k->in_wait)) {
+        rs_link_break(k, "somebody else reads from its stream");
+        return;
+    }
+    k->in_wait.wake = on_readable;
+    k->in_wait.waiter = k;
+    if (k->in_wait.done) /* it had become readable before there was a waker */
+        on_readable(&k->in_wait);
+}
+
+static void on_readable(rs_wait *w)
+{
+    rs_link *k = w->waiter;
+    k->reading = false;
+    if (w->status)
+        break_with(k, w->status);
+    else
+        read_on(k);
+}
+
+void rs_link_pause(rs_link *k, bool on)
+{
+    k->paused += on ? 1 : -1;
+    if (!on && !k->paused)
+        read_on(k);
+}
+
+/* ---- liveness ---- */
+
+static void on_tick(rs_timer *t)
+{
+    rs_link *k = (rs_link *)((char *)t - offsetof(rs_link, tick));
+    k->misses = k->heard || k->paused ? 0 : k->misses + 1;
+    k->heard = false;
+    if (k->misses > MISSES) {
+        char text[64];
+        snprintf(text, sizeof text, "no heartbeat for %g s", MISSES * k->keepalive);
+        rs_link_break(k, text);
+        return;
+    }
+    if (k->misses)
+        (void)rs_link_send(k, RS_LANE_URGENT, RS_FRAME_PING, 0, 0, NULL, 0);
+    if (!k->broken)
+        (void)rs_timer_start(k->loop, &k->tick, k->keepalive, on_tick);
+}
+
+/* ---- life ---- */
+
+rs_link *rs_link_new(rs_loop *l, rs_stream *in, rs_stream *out)
+{
+    rs_link *k = calloc(1, sizeof *k);
+    if (!k) {
+        rs_stream_free(in);
+        if (out != in)
+            rs_stream_free(out);
+        return NULL;
+    }
+    k->loop = l;
+    k->in = in;
+    k->out = out;
+    k->in_wait.done = k->out_wait.done = true;
+    for (int i = 0; i < LANES; i++)
+        rs_buf_init(&k->lanes[i], 0);
+    return k;
+}
+
+void rs_link_keepalive(rs_link *k, double seconds)
+{
+    k->keepalive = seconds;
+    rs_timer_stop(k->loop, &k->tick);
+    if (seconds > 0 && !k->broken)
+        (void)rs_timer_start(k->loop, &k->tick, seconds, on_tick);
+}
+
+void rs_link_free(rs_link *k)
+{
+    if (!k)
+        return;
+    rs_link_break(k, "closed");
+    while (k->users)
+        rs_link_del(k->users);
+    rs_stream_free(k->in);
+    if (k->out != k->in)
+        rs_stream_free(k->out);
+    free(k);
+}
+
+void rs_link_add(rs_link *k, rs_link_user *u, uint16_t context, bool any_other)
+{
+    bool first = !k->users;
+    u->link = k;
+    u->context = context;
+    u->next = k->users;
+    k->users = u;
+    if (any_other)
+        k->any_other = u;
+    if (first)
+        read_on(k);
+}
+
+void rs_link_del(rs_link_user *u)
+{
+    rs_link *k = u->link;
+    if (!k)
+        return;
+    u->link = NULL;
+    if (k->any_other == u)
+        k->any_other = NULL;
+    for (rs_link_user **p = &k->users; *p; p = &(*p)->next) {
+        if (*p != u)
+            continue;
+        *p = u->next;
+        return;
+    }
+}

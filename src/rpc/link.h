@@ -1,0 +1,60 @@
+/* One pair of byte streams that carries everything between two sides: messages, bulk data, liveness.
+ *
+ * Frames leave through three lanes. What is urgent goes first; messages and bulk take turns, a frame each, so that neither
+ * is ever behind more than a frame of the other. Each context (see doc/protocol.md) has a user here that gets its frames. */
+#ifndef RS_RPC_LINK_H
+#define RS_RPC_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loop/loop.h"
+#include "loop/stream.h"
+#include "wire/frame.h"
+
+typedef struct rs_link rs_link;
+
+typedef enum rs_lane { RS_LANE_URGENT, RS_LANE_MESSAGE, RS_LANE_BULK } rs_lane;
+
+/* Inside whoever takes the frames of one context. No call may free anything that belongs to the link, or run Lua. */
+typedef struct rs_link_user rs_link_user;
+struct rs_link_user {
+    void (*frame)(rs_link_user *u, const rs_frame *f); /* valid during the call */
+    void (*room)(rs_link_user *u);                     /* the lanes have room again */
+    void (*broken)(rs_link_user *u);                   /* nothing more will come; to be unlinked by its owner */
+    uint16_t context;
+    rs_link *link; /* NULL before rs_link_add and after rs_link_del */
+    rs_link_user *next;
+};
+
+/* Takes both streams, also when it fails (NULL, without memory); they may be the same one. */
+rs_link *rs_link_new(rs_loop *l, rs_stream *in, rs_stream *out);
+
+/* Sends what it can without waiting, then frees; its users are told that it is broken and unlinked. NULL is fine. */
+void rs_link_free(rs_link *k);
+
+/* Gives a context's frames to a user; any_other: also those of contexts that have none. Without it such frames break the
+ * link. */
+void rs_link_add(rs_link *k, rs_link_user *u, uint16_t context, bool any_other);
+void rs_link_del(rs_link_user *u);
+
+/* Queues a message or a part of a stream, in as many frames as it takes. Dropped when the link is broken. */
+int rs_link_send(rs_link *k, rs_lane lane, uint8_t type, uint16_t context, uint32_t id, const void *data, size_t n);
+
+/* Whether a lane has room for more without growing past its usual size. */
+bool rs_link_room(const rs_link *k, rs_lane lane);
+
+/* Stops and restarts taking frames off the stream; counted. */
+void rs_link_pause(rs_link *k, bool on);
+
+/* Seconds of silence before a PING, three of which unanswered break the link; 0 for none. */
+void rs_link_keepalive(rs_link *k, double seconds);
+
+/* Why nothing goes any more, or "". Valid as long as the link. */
+const char *rs_link_why(const rs_link *k);
+
+/* Breaks it. */
+void rs_link_break(rs_link *k, const char *why);
+
+#endif

@@ -1,0 +1,329 @@
+#include "rpc/pipe.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "wire/bytes.h"
+
+enum {
+    WINDOW = 1024 * 1024,     /* credit at the start, each way */
+    RENEW = 256 * 1024,       /* bytes that are taken before they are credited */
+    PIECE = 32 * 1024,        /* of one DATA frame */
+    UNCLAIMED = 4096,         /* streams that may have bytes before the message that names them has come */
+    EARLY = 64 * 1024 * 1024, /* bytes of all these together */
+};
+
+struct rs_pipe {
+    rs_pipes *owner; /* NULL once the context is gone */
+    rs_pipe *next;
+    uint32_t id;
+    rs_stream *stream; /* NULL before it is claimed, and once it is freed */
+    rs_buf got;
+    size_t credit; /* bytes that we may send */
+    size_t window; /* bytes that the other side may send */
+    size_t taken;  /* bytes that were read and not credited yet */
+    bool unclaimed, in_ended, out_ended, stopped, want_in, want_out;
+    int err; /* how its input ended, if badly */
+};
+
+static rs_link *link_of(const rs_pipe *p)
+{
+    rs_link *k = p->owner ? p->owner->user->link : NULL;
+    return k && !*rs_link_why(k) ? k : NULL;
+}
+
+static int send(rs_pipe *p, rs_lane lane, uint8_t type, const void *data, size_t n)
+{
+    rs_link *k = link_of(p);
+    return k ? rs_link_send(k, lane, type, p->owner->user->context, p->id, data, n) : RS_ECLOSED;
+}
+
+/* ---- the table ---- */
+
+static rs_pipe **bucket(rs_pipes *ps, uint32_t id)
+{
+    return &ps->buckets[(id >> 1) % RS_PIPE_BUCKETS];
+}
+
+static rs_pipe *find(rs_pipes *ps, uint32_t id)
+{
+    rs_pipe *p = *bucket(ps, id);
+    while (p && p->id != id)
+        p = p->next;
+    return p;
+}
+
+static rs_pipe *add(rs_pipes *ps, uint32_t id)
+{
+    rs_pipe *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    rs_pipe **b = bucket(ps, id);
+    *p = (rs_pipe){.owner = ps, .next = *b, .id = id, .credit = WINDOW, .window = WINDOW};
+    rs_buf_init(&p->got, WINDOW);
+    *b = p;
+    return p;
+}
+
+static void leave(rs_pipe *p)
+{
+    if (!p->owner)
+        return;
+    for (rs_pipe **at = bucket(p->owner, p->id); *at; at = &(*at)->next) {
+        if (*at != p)
+            continue;
+        *at = p->next;
+        break;
+    }
+    p->owner = NULL;
+}
+
+static void destroy(rs_pipe *p)
+{
+    rs_buf_fini(&p->got);
+    free(p);
+}
+
+/* ---- as a source of a stream ---- */
+
+static bool readable(const rs_pipe *p)
+{
+    return rs_buf_len(&p->got) > 0 || p->in_ended || !link_of(p);
+}
+
+static bool writable(const rs_pipe *p)
+{
+    rs_link *k = link_of(p);
+    return !k || p->stopped || (p->credit > 0 && rs_link_room(k, RS_LANE_BULK));
+}
+
+static void tell(rs_pipe *p)
+{
+    bool in = p->want_in && readable(p), out = p->want_out && writable(p);
+    if (p->stream && (in || out))
+        rs_stream_ready(p->stream, in, out);
+}
+
+static void renew(rs_pipe *p, size_t n)
+{
+    p->taken += n;
+    if (p->taken < RENEW || p->in_ended)
+        return;
+    char bytes[4];
+    rs_put32(bytes, (uint32_t)p->taken);
+    p->window += p->taken;
+    p->taken = 0;
+    (void)send(p, RS_LANE_URGENT, RS_FRAME_CREDIT, bytes, sizeof bytes);
+}
+
+static ssize_t source_read(void *source, char *to, size_t n)
+{
+    rs_pipe *p = source;
+    size_t len = rs_buf_len(&p->got);
+    if (len > 0) {
+        n = len < n ? len : n;
+        memcpy(to, rs_buf_data(&p->got), n);
+        rs_buf_consume(&p->got, n);
+        renew(p, n);
+        return (ssize_t)n;
+    }
+    if (p->in_ended)
+        return p->err;
+    return link_of(p) ? -EAGAIN : RS_ECLOSED;
+}
+
+static ssize_t source_write(void *source, const char *from, size_t n)
+{
+    rs_pipe *p = source;
+    if (!link_of(p) || p->out_ended)
+        return RS_ECLOSED;
+    if (p->stopped)
+        return -EPIPE;
+    if (!writable(p))
+        return -EAGAIN;
+    n = n < PIECE ? n : PIECE;
+    n = n < p->credit ? n : p->credit;
+    int err = send(p, RS_LANE_BULK, RS_FRAME_DATA, from, n);
+    if (err)
+        return err;
+    p->credit -= n;
+    return (ssize_t)n;
+}
+
+static void source_want(void *source, bool in, bool out)
+{
+    rs_pipe *p = source;
+    p->want_in = in;
+    p->want_out = out;
+    tell(p);
+}
+
+static int source_shutdown(void *source)
+{
+    rs_pipe *p = source;
+    if (p->out_ended)
+        return 0;
+    p->out_ended = true;
+    (void)send(p, RS_LANE_BULK, RS_FRAME_END, NULL, 0);
+    return 0;
+}
+
+/* What still comes for it finds nobody. */
+static void source_close(void *source)
+{
+    rs_pipe *p = source;
+    source_shutdown(p);
+    if (!p->in_ended)
+        (void)send(p, RS_LANE_URGENT, RS_FRAME_STOP, NULL, 0);
+    leave(p);
+    destroy(p);
+}
+
+static const rs_stream_ops ops = {source_read, source_write, source_want, source_shutdown, source_close};
+
+static rs_stream *open_stream(rs_pipe *p)
+{
+    p->stream = rs_stream_new(&ops, p); /* without memory it is closed */
+    return p->stream;
+}
+
+/* ---- frames ---- */
+
+static int take_data(rs_pipe *p, const char *data, size_t n)
+{
+    if (p->in_ended || n > p->window)
+        return RS_EPROTO;
+    p->window -= n;
+    if (p->unclaimed && (p->owner->early += n) > EARLY)
+        return RS_EPROTO;
+    return rs_buf_add(&p->got, data, n);
+}
+
+static int take_credit(rs_pipe *p, const char *data, size_t n)
+{
+    if (n != 4)
+        return RS_EPROTO;
+    size_t more = rs_get32(data);
+    if (more > WINDOW || p->credit + more > WINDOW)
+        return RS_EPROTO;
+    p->credit += more;
+    return 0;
+}
+
+/* The payload is empty, or the name of an error. */
+static void take_end(rs_pipe *p, const char *data, size_t n)
+{
+    char name[32];
+    p->in_ended = true;
+    if (n == 0 || n >= sizeof name)
+        return;
+    memcpy(name, data, n);
+    name[n] = '\0';
+    int err = rs_err_from_name(name);
+    p->err = err ? err : -EIO;
+}
+
+/* The other side numbers its streams in order, and may send bytes before the message that names one has come. */
+static int expect_up_to(rs_pipes *ps, uint32_t id)
+{
+    while (ps->seen < id) {
+        if (ps->unclaimed >= UNCLAIMED)
+            return RS_EPROTO;
+        rs_pipe *p = add(ps, ps->seen + 2);
+        if (!p)
+            return -ENOMEM;
+        p->unclaimed = true;
+        ps->unclaimed++;
+        ps->seen += 2;
+    }
+    return 0;
+}
+
+static bool is_theirs(const rs_pipes *ps, uint32_t id)
+{
+    return (id & 1) == (ps->seen & 1);
+}
+
+int rs_pipes_frame(rs_pipes *ps, const rs_frame *f)
+{
+    int err = is_theirs(ps, f->id) ? expect_up_to(ps, f->id) : 0;
+    rs_pipe *p = err ? NULL : find(ps, f->id);
+    if (!p)
+        return err;
+    switch (f->type) {
+    case RS_FRAME_DATA: err = take_data(p, f->payload, f->length); break;
+    case RS_FRAME_CREDIT: err = take_credit(p, f->payload, f->length); break;
+    case RS_FRAME_END: take_end(p, f->payload, f->length); break;
+    default: p->stopped = true;
+    }
+    tell(p);
+    return err;
+}
+
+void rs_pipes_fail(rs_pipes *ps, uint32_t id, const char *name)
+{
+    rs_pipe *p = find(ps, id);
+    if (!p || p->out_ended)
+        return;
+    p->out_ended = true;
+    (void)send(p, RS_LANE_BULK, RS_FRAME_END, name, strlen(name));
+}
+
+void rs_pipes_tell(rs_pipes *ps)
+{
+    for (unsigned i = 0; i < RS_PIPE_BUCKETS; i++)
+        for (rs_pipe *p = ps->buckets[(ps->turn + i) % RS_PIPE_BUCKETS], *next; p; p = next) {
+            next = p->next; /* who is told may close its own */
+            tell(p);
+        }
+    ps->turn++;
+}
+
+/* ---- life ---- */
+
+void rs_pipes_init(rs_pipes *ps, rs_link_user *user, bool controller)
+{
+    *ps = (rs_pipes){.user = user, .next = controller ? 2 : 3, .seen = controller ? 1 : 0};
+}
+
+void rs_pipes_fini(rs_pipes *ps)
+{
+    for (int i = 0; i < RS_PIPE_BUCKETS; i++) {
+        rs_pipe *p = ps->buckets[i], *next;
+        ps->buckets[i] = NULL;
+        for (; p; p = next) {
+            next = p->next;
+            p->owner = NULL;
+            if (p->unclaimed)
+                destroy(p);
+            else
+                tell(p);
+        }
+    }
+}
+
+rs_stream *rs_pipes_open(rs_pipes *ps, uint32_t *id)
+{
+    rs_pipe *p = add(ps, ps->next);
+    if (!p)
+        return NULL;
+    *id = ps->next;
+    ps->next += 2;
+    return open_stream(p);
+}
+
+rs_stream *rs_pipes_claim(rs_pipes *ps, uint32_t id)
+{
+    if (!is_theirs(ps, id) || expect_up_to(ps, id))
+        return NULL;
+    rs_pipe *p = find(ps, id);
+    if (!p || !p->unclaimed)
+        return NULL;
+    p->unclaimed = false;
+    ps->unclaimed--;
+    ps->early -= rs_buf_len(&p->got);
+    return open_stream(p);
+}

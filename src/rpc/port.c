@@ -1,0 +1,251 @@
+#include "rpc/port.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "rpc/pipe.h"
+
+enum {
+    MAX_MESSAGE = 1088 * 1024 * 1024, /* a value of 1 GiB, and what is around it */
+    MANY = 8 * 1024 * 1024,           /* bytes of messages that nobody has taken; more waits on the link */
+};
+
+struct rs_port {
+    rs_link_user user;
+    rs_pipes pipes;
+    rs_message *first, **last;
+    size_t bytes; /* in the queue */
+    bool paused;
+    rs_buf partial; /* a message of which frames are still to come */
+    uint8_t partial_type;
+    uint32_t partial_id;
+    rs_wait *taker;
+    struct rs_wait **waiters; /* for room */
+    size_t nwaiters, cwaiters;
+    char why[256];
+};
+
+static rs_port *port_of(rs_link_user *u)
+{
+    return (rs_port *)((char *)u - offsetof(rs_port, user));
+}
+
+static void wake_taker(rs_port *p, int status)
+{
+    rs_wait *w = p->taker;
+    p->taker = NULL;
+    if (w)
+        rs_wait_done(w, status);
+}
+
+/* ---- what the link tells ---- */
+
+static int queue(rs_port *p, uint8_t type, uint32_t id, const char *data, size_t n)
+{
+    rs_message *m = malloc(sizeof *m + n);
+    if (!m)
+        return -1;
+    *m = (rs_message){.type = type, .id = id, .len = n};
+    if (n)
+        memcpy(m->data, data, n);
+    *p->last = m;
+    p->last = &m->next;
+    p->bytes += n + sizeof *m;
+    if (p->bytes > MANY && !p->paused) {
+        p->paused = true;
+        rs_link_pause(p->user.link, true);
+    }
+    wake_taker(p, 0);
+    return 0;
+}
+
+/* The frames of one message follow each other, with others' between them. */
+static const char *take_message(rs_port *p, const rs_frame *f)
+{
+    bool more = f->flags & RS_FRAME_MORE;
+    if (!rs_buf_len(&p->partial) && !more)
+        return queue(p, f->type, f->id, f->payload, f->length) ? "not enough memory" : NULL;
+    if (!rs_buf_len(&p->partial)) {
+        p->partial_type = f->type;
+        p->partial_id = f->id;
+    } else if (p->partial_type != f->type || p->partial_id != f->id) {
+        return "a message was broken off by another one";
+    }
+    if (rs_buf_add(&p->partial, f->payload, f->length))
+        return "a message is too long";
+    if (more)
+        return NULL;
+    int err = queue(p, f->type, f->id, rs_buf_data(&p->partial), rs_buf_len(&p->partial));
+    rs_buf_fini(&p->partial);
+    return err ? "not enough memory" : NULL;
+}
+
+static bool is_of_stream(uint8_t type)
+{
+    return type == RS_FRAME_DATA || type == RS_FRAME_CREDIT || type == RS_FRAME_END || type == RS_FRAME_STOP;
+}
+
+static void on_frame(rs_link_user *u, const rs_frame *f)
+{
+    rs_port *p = port_of(u);
+    const char *wrong = NULL;
+    if (!is_of_stream(f->type))
+        wrong = take_message(p, f);
+    else if (rs_pipes_frame(&p->pipes, f))
+        wrong = "a stream got more than it asked for";
+    if (wrong)
+        rs_link_break(u->link, wrong);
+}
+
+static void on_room(rs_link_user *u)
+{
+    rs_port *p = port_of(u);
+    for (size_t i = 0; i < p->nwaiters; i++) {
+        if (p->waiters[i])
+            rs_wait_done(p->waiters[i], 0);
+    }
+    p->nwaiters = 0;
+    rs_pipes_tell(&p->pipes);
+}
+
+static void on_broken(rs_link_user *u)
+{
+    rs_port *p = port_of(u);
+    memcpy(p->why, rs_link_why(u->link), sizeof p->why);
+    on_room(u);
+    wake_taker(p, RS_ECLOSED);
+}
+
+/* ---- life ---- */
+
+rs_port *rs_port_new(rs_link *k, uint16_t context, bool controller)
+{
+    rs_port *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->last = &p->first;
+    p->user.frame = on_frame;
+    p->user.room = on_room;
+    p->user.broken = on_broken;
+    rs_buf_init(&p->partial, MAX_MESSAGE);
+    rs_pipes_init(&p->pipes, &p->user, controller);
+    rs_link_add(k, &p->user, context, false);
+    return p;
+}
+
+void rs_port_free(rs_port *p)
+{
+    if (!p)
+        return;
+    if (p->paused && p->user.link)
+        rs_link_pause(p->user.link, false);
+    rs_link_del(&p->user);
+    on_room(&p->user);
+    wake_taker(p, RS_ECLOSED);
+    rs_pipes_fini(&p->pipes);
+    while (p->first) {
+        rs_message *m = p->first;
+        p->first = m->next;
+        free(m);
+    }
+    rs_buf_fini(&p->partial);
+    free(p->waiters);
+    free(p);
+}
+
+const char *rs_port_why(const rs_port *p)
+{
+    if (*p->why)
+        return p->why;
+    return p->user.link ? rs_link_why(p->user.link) : "closed";
+}
+
+/* ---- messages ---- */
+
+int rs_port_send(rs_port *p, uint8_t type, uint32_t id, const void *data, size_t n)
+{
+    rs_lane lane = type == RS_FRAME_CANCEL ? RS_LANE_URGENT : RS_LANE_MESSAGE;
+    return p->user.link ? rs_link_send(p->user.link, lane, type, p->user.context, id, data, n) : RS_ECLOSED;
+}
+
+bool rs_port_room(const rs_port *p)
+{
+    return !p->user.link || rs_link_room(p->user.link, RS_LANE_MESSAGE);
+}
+
+static void abandon_room(rs_wait *w)
+{
+    rs_port *p = w->op;
+    for (size_t i = 0; i < p->nwaiters; i++)
+        if (p->waiters[i] == w)
+            p->waiters[i] = NULL;
+}
+
+void rs_port_await_room(rs_port *p, rs_wait *w)
+{
+    rs_wait_init(w, abandon_room, p);
+    if (p->nwaiters == p->cwaiters) {
+        size_t more = p->cwaiters ? 2 * p->cwaiters : 8;
+        rs_wait **bigger = realloc(p->waiters, more * sizeof *bigger);
+        if (!bigger) { /* then it tries again at once */
+            w->done = true;
+            return;
+        }
+        p->waiters = bigger;
+        p->cwaiters = more;
+    }
+    p->waiters[p->nwaiters++] = w;
+}
+
+rs_message *rs_port_take(rs_port *p)
+{
+    rs_message *m = p->first;
+    if (!m)
+        return NULL;
+    p->first = m->next;
+    if (!p->first)
+        p->last = &p->first;
+    p->bytes -= m->len + sizeof *m;
+    if (p->paused && p->bytes < MANY / 2) {
+        p->paused = false;
+        if (p->user.link)
+            rs_link_pause(p->user.link, false);
+    }
+    return m;
+}
+
+static void abandon_taker(rs_wait *w)
+{
+    rs_port *p = w->op;
+    p->taker = NULL;
+}
+
+int rs_port_await(rs_port *p, rs_wait *w)
+{
+    if (p->taker)
+        return RS_EUSAGE;
+    rs_wait_init(w, abandon_taker, p);
+    p->taker = w;
+    if (p->first)
+        wake_taker(p, 0);
+    else if (*rs_port_why(p))
+        wake_taker(p, RS_ECLOSED);
+    return 0;
+}
+
+rs_stream *rs_port_open(rs_port *p, uint32_t *id)
+{
+    return rs_pipes_open(&p->pipes, id);
+}
+
+void rs_port_fail(rs_port *p, uint32_t id, const char *name)
+{
+    rs_pipes_fail(&p->pipes, id, name);
+}
+
+rs_stream *rs_port_claim(rs_port *p, uint32_t id)
+{
+    return rs_pipes_claim(&p->pipes, id);
+}

@@ -1,0 +1,53 @@
+/* One context's end of a link: a queue of messages that have come, and streams with credit. */
+#ifndef RS_RPC_PORT_H
+#define RS_RPC_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loop/stream.h"
+#include "loop/wait.h"
+#include "rpc/link.h"
+
+typedef struct rs_port rs_port;
+
+typedef struct rs_message {
+    struct rs_message *next;
+    uint8_t type;
+    uint32_t id;
+    size_t len;
+    char data[];
+} rs_message;
+
+/* The controller's stream numbers are even, the agent's odd. NULL without memory. */
+rs_port *rs_port_new(rs_link *k, uint16_t context, bool controller);
+
+/* Its streams end with RS_ECLOSED, also those that others still hold. NULL is fine. */
+void rs_port_free(rs_port *p);
+
+int rs_port_send(rs_port *p, uint8_t type, uint32_t id, const void *data, size_t n);
+
+/* Whether a message can be sent now; else w is done when one can. Many may wait. */
+bool rs_port_room(const rs_port *p);
+void rs_port_await_room(rs_port *p, rs_wait *w);
+
+/* The oldest message that has come, which the caller frees; NULL when there is none. */
+rs_message *rs_port_take(rs_port *p);
+
+/* w is done when there is one, or when none will come: RS_ECLOSED. One waiter. */
+int rs_port_await(rs_port *p, rs_wait *w);
+
+/* Why no more will come, or "". */
+const char *rs_port_why(const rs_port *p);
+
+/* A new stream to the other side, and its number. NULL without memory. */
+rs_stream *rs_port_open(rs_port *p, uint32_t *id);
+
+/* Ends what we send on one of ours with an error that its reader gets. */
+void rs_port_fail(rs_port *p, uint32_t id, const char *name);
+
+/* The stream of a number that the other side gave; NULL when there is none, or it was asked for before. */
+rs_stream *rs_port_claim(rs_port *p, uint32_t id);
+
+#endif

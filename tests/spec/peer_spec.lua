@@ -1,0 +1,333 @@
+-- Two peers over two pipes, in one process: calls, references, streams, ends (lua/shared/peer.lua, src/rpc).
+
+package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
+
+local err = require "rshell.shared.error"
+local peer = require "rshell.shared.peer"
+local proc = require "rshell.sys.proc"
+local rpc = require "rshell.rpc"
+local spec = require "spec"
+local task = require "rshell.task"
+
+local EXT = rpc.EXT
+
+-- ---- two ends ----
+
+local function pipes()
+    local r1, w1 = proc.pipe()
+    local r2, w2 = proc.pipe()
+    return {r1, w2}, {r2, w1}
+end
+
+--- Functions are handed out by reference, and called through a proxy.
+local function export(self, value)
+    if type(value) == "function" then return EXT.MINE, self:keep(value) end
+    error("can't be sent: " .. type(value), 0)
+end
+
+local function import(self, ext, id)
+    if ext == EXT.YOURS then return self:object(id) end
+    return setmetatable({id = id}, {
+        __call = function(_, ...) return self:call(id, nil, ...) end,
+        __gc = function() self:drop(id, 1) end,
+    })
+end
+
+--- A caller and who serves it; functions: what can be called by name.
+local function pair(functions, how)
+    local a, b = pipes()
+    local links = {rpc.link(a[1], a[2]), rpc.link(b[1], b[2])}
+    local function serve(self)
+        return function(target, name, ...)
+            local f = target == 0 and functions[name] or self():object(target)
+            return f(...)
+        end
+    end
+    local left, right
+    left = peer.new(links[1]:port(0, true), {
+        export = export, import = import, host = "far", serve = serve(function() return left end),
+        on_event = how and how.on_event, discard = how and how.discard,
+    })
+    right = peer.new(links[2]:port(0, false), {
+        export = export, import = import, serve = serve(function() return right end),
+    })
+    return left, right, links
+end
+
+local function over(...)
+    for _, p in ipairs {...} do p:close "the test is over" end
+end
+
+-- ---- calls ----
+
+spec.test("calls: arguments and results of any number, nil among them", function(t)
+    local left, right = pair {same = function(...) return ... end, count = function(...) return select("#", ...) end}
+    t.same({left:call(0, "same", 1, "two", 3.5, true)}, {1, "two", 3.5, true})
+    t.eq(select("#", left:call(0, "same")), 0)
+    t.eq(select("#", left:call(0, "same", nil, nil)), 2)
+    t.eq(left:call(0, "count", nil, 1, nil), 3)
+    local big = ("0123456789abcdef"):rep(200000)
+    t.ok(left:call(0, "same", big) == big, "3.2 MB both ways")
+    over(left, right)
+end)
+
+spec.test("calls: each its own task, many under way", function(t)
+    local left, right = pair {wait = function(s, v) task.sleep(s) return v end}
+    local slow = left:start(0, "wait", 0.2, "slow")
+    t.eq(left:call(0, "wait", 0, "fast"), "fast")
+    t.eq(slow.done, nil)
+    t.eq(left:finish(slow), "slow")
+    local calls = {}
+    for i = 1, 1000 do calls[i] = left:start(0, "wait", 0.001, i) end
+    local sum = 0
+    for i = 1, 1000 do sum = sum + left:finish(calls[i]) end
+    t.eq(sum, 500500)
+    over(left, right)
+end)
+
+spec.test("calls: both ways, and inside each other", function(t)
+    local left, right = pair {
+        twice = function(f, x) return f(f(x)) end,
+        add = function(x) return x + 1 end,
+    }
+    t.eq(left:call(0, "twice", function(x) return x * 3 end, 2), 18)
+    t.eq(left:call(0, "twice", function(x) return left:call(0, "add", x) end, 2), 4)
+    over(left, right)
+end)
+
+spec.test("errors keep their kind and fields, and say where", function(t)
+    local left, right = pair {
+        plain = function() error("no good", 0) end,
+        object = function() err.raise {kind = "denied", message = "not for you", path = "/x", secret = print} end,
+    }
+    local ok, e = pcall(left.call, left, 0, "plain")
+    t.same({ok, e}, {false, "no good"})
+    e = t.raises("denied", function() left:call(0, "object") end)
+    t.same({e.message, e.path, e.host, e.secret}, {"not for you", "/x", "far", nil})
+    e = select(2, pcall(left.call, left, 0, "nothing"))
+    t.match(tostring(e), "nil value")
+    over(left, right)
+end)
+
+spec.test("what can't be sent is told to its sender, and nothing is stuck", function(t)
+    local left, right = pair {
+        give = function() return coroutine.create(print) end, same = function(...) return ... end,
+    }
+    t.match(tostring(select(2, pcall(left.call, left, 0, "same", coroutine.create(print)))), "can't be sent: thread")
+    t.match(tostring(select(2, pcall(left.call, left, 0, "give"))), "can't be sent: thread")
+    t.eq(left:call(0, "same", 1), 1)
+    t.eq(next(left.calls), nil)
+    over(left, right)
+end)
+
+-- ---- cancel ----
+
+spec.test("cancel reaches the other side, and the answer is awaited", function(t)
+    local unwound
+    local left, right = pair {
+        sleep = function()
+            local _ <close> = setmetatable({}, {__close = function() unwound = true end})
+            task.sleep(1000)
+        end,
+    }
+    local e = t.raises("timeout", function() task.timeout(0.05, left.call, left, 0, "sleep") end)
+    t.ok(e)
+    t.eq(unwound, true)
+    t.eq(next(left.calls), nil)
+    local one = task.spawn(left.call, left, 0, "sleep")
+    task.sleep(0.02)
+    unwound = nil
+    one:cancel()
+    t.raises("cancelled", function() one:await() end)
+    t.eq(unwound, true)
+    over(left, right)
+end)
+
+spec.test("results that nobody waits for any more are discarded by their owner", function(t)
+    local got
+    local left, right = pair({
+        stubborn = function()
+            task.shield(task.sleep, 0.1)
+            return "late"
+        end,
+    }, {discard = function(v) got = v end})
+    t.raises("timeout", function() task.timeout(0.05, left.call, left, 0, "stubborn") end)
+    t.eq(got, "late")
+    over(left, right)
+end)
+
+-- ---- references ----
+
+spec.test("references are kept until they are released", function(t)
+    local function f() return "called" end
+    local left, right = pair {give = function() return f end}
+    local g = left:call(0, "give")
+    t.eq(g(), "called")
+    t.ok(next(right.kept))
+    g = nil -- luacheck: ignore
+    for _ = 1, 100 do
+        collectgarbage()
+        task.sleep(0.02)
+        if not next(right.kept) then break end
+    end
+    t.eq(next(right.kept), nil)
+    over(left, right)
+end)
+
+spec.test("a release of what wasn't given ends the conversation", function(t)
+    local left, right = pair {}
+    left.port:send(rpc.FRAME.RELEASE, 0, nil, 7, 1)
+    task.sleep(0.05)
+    t.match(right.why, "wasn't given")
+    over(left, right)
+end)
+
+-- ---- the end ----
+
+spec.test("when the other side ends, all who wait learn it at once", function(t)
+    local left, right, links = pair {sleep = task.sleep}
+    local tasks = {}
+    for i = 1, 10 do tasks[i] = task.spawn(left.call, left, 0, "sleep", 1000) end
+    task.sleep(0.02)
+    links[2]:close()
+    for i = 1, 10 do
+        local e = t.raises("closed", function() tasks[i]:await(5) end)
+        t.match(e.message, "the other side has ended")
+        t.eq(e.host, "far")
+    end
+    t.raises("closed", function() left:call(0, "sleep", 1) end)
+    over(left, right)
+end)
+
+spec.test("what is no protocol ends it, and says what came", function(t)
+    local a, b = pipes()
+    local left = peer.new(rpc.link(a[1], a[2]):port(0, true), {export = export, import = import})
+    b[2]:write "Welcome to our server!\n"
+    local e = t.raises("closed", function() left:greeting(5) end)
+    t.match(e.message, "Welcome to our server")
+    over(left)
+    b[1]:close()
+    b[2]:close()
+end)
+
+spec.test("an answer to a call that was never made ends it", function(t)
+    local left, right = pair {}
+    right.port:send(rpc.FRAME.REPLY, 99, nil, "hello")
+    task.sleep(0.05)
+    t.match(left.why, "never made")
+    over(left, right)
+end)
+
+spec.test("silence ends it when a heartbeat is wanted", function(t)
+    local a, b = pipes()
+    local link = rpc.link(a[1], a[2])
+    local left = peer.new(link:port(0, true), {export = export, import = import})
+    link:keepalive(0.05)
+    local e = t.raises("closed", function() left:greeting(10) end)
+    t.match(e.message, "no heartbeat for 0.15 s")
+    over(left)
+    b[1]:close()
+    b[2]:close()
+end)
+
+spec.test("a heartbeat is answered, also by who is silent", function(t)
+    local left, right, links = pair {sleep = function(s) task.sleep(s) return true end}
+    links[1]:keepalive(0.05)
+    t.eq(left:call(0, "sleep", 0.6), true)
+    over(left, right)
+end)
+
+-- ---- streams ----
+
+local function streams(t)
+    local left, right = pair {}
+    local a, id = left.port:open()
+    local b = t.ok(right.port:claim(id))
+    return left, right, a, b
+end
+
+spec.test("streams: bytes both ways, ends of each way", function(t)
+    local left, right, a, b = streams(t)
+    a:write "hello\nworld"
+    t.eq(b:read "l", "hello")
+    b:write "back"
+    t.eq(a:read(100), "back")
+    a:shutdown()
+    t.eq(b:read "a", "world")
+    t.eq(b:read "a", "")
+    b:write "still"
+    b:close()
+    t.eq(a:read "a", "still")
+    a:close()
+    t.eq(left.port:claim(4), nil, "its own number")
+    t.eq(right.port:claim(2), nil, "claimed before")
+    over(left, right)
+end)
+
+spec.test("streams: a reader that is slow stops the writer, others go on", function(t)
+    local left, right, a, b = streams(t)
+    local c, id = left.port:open()
+    local d = right.port:claim(id)
+    local block, written = ("x"):rep(65536), 0
+    local writer = task.spawn(function()
+        for _ = 1, 100 do
+            a:write(block)
+            written = written + #block
+        end
+        a:close()
+    end)
+    task.sleep(0.1)
+    t.ok(written <= 1024 * 1024, "no more than the credit")
+    c:write "others go on"
+    t.eq(d:read(100), "others go on")
+    t.eq(#b:read "a", 100 * 65536)
+    writer:await()
+    over(left, right)
+end)
+
+spec.test("streams: a reader that is gone stops the writer", function(t)
+    local left, right, a, b = streams(t)
+    b:close()
+    task.sleep(0.05)
+    t.ok(not pcall(a.write, a, "x"))
+    over(left, right)
+end)
+
+spec.test("streams: an error of the sender is the reader's", function(t)
+    local left, right = pair {}
+    local _, id = left.port:open()
+    local b = right.port:claim(id)
+    left.port:fail(id, "ECONNRESET")
+    t.match(tostring(t.raises("io", function() b:read "a" end)), "reset")
+    over(left, right)
+end)
+
+spec.test("streams end when the conversation does", function(t)
+    local left, right, a, b = streams(t)
+    local reader = task.spawn(b.read, b, "a")
+    task.sleep(0.02)
+    left:close "over"
+    right:close "over"
+    t.raises("closed", function() reader:await(5) end)
+    t.raises("closed", function() a:write "x" end)
+end)
+
+spec.test("streams: calls are not behind bulk", function(t)
+    local left, right = pair {same = function(x) return x end}
+    local n = 20
+    local readers = {}
+    for i = 1, n do
+        local a, id = left.port:open()
+        local b = right.port:claim(id)
+        task.spawn(function()
+            for _ = 1, 50 do a:write(("y"):rep(65536)) end
+            a:close()
+        end)
+        readers[i] = task.spawn(function() return #b:read "a" end)
+    end
+    for i = 1, 50 do t.eq(left:call(0, "same", i), i) end
+    for i = 1, n do t.eq(readers[i]:await(), 50 * 65536) end
+    over(left, right)
+end)
+
+spec.finish()
