@@ -17,7 +17,7 @@ check() {
     if eval "$2"; then echo "ok $number - $1"; else echo "not ok $number - $1"; fi
 }
 
-echo 1..6
+echo 1..7
 mkdir -p a/sub b
 echo 'return 1' | tee a/init.lua a/cli.lua a/sub/init.lua a/sub/x.lua a/notes.txt b/text.lua >/dev/null
 "$embed" out.c out.d top=a top.shared=b
@@ -33,4 +33,7 @@ check "a syntax error names file and line" '! "$embed" out.c out.d top=a 2>err &
 rm a/bad.lua
 echo 'return 2' >a/sub.lua
 check "two files for one module are refused" '! "$embed" out.c out.d top=a 2>err && grep -q "module top.sub$" err'
+rm a/sub.lua
+"$embed" out.c out.d top=a other.name=b/text.lua
+check "single files are modules of any name" 'grep -q "^    {\"other.name\", module" out.c && grep -q "b/text.lua" out.d'
 check "a folder that isn't there is refused" '! "$embed" out.c out.d top=c 2>err && grep -q "c: No such file" err'
