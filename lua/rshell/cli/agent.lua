@@ -1,0 +1,26 @@
+-- rshell agent [--json]: the agents that are embedded.
+
+local agents = require "rshell.agents"
+local fail = require "rshell.cli.fail"
+
+local M = {name = "agent", options = {{"--json", key = "json"}}}
+
+local function as_json(list)
+    local json = require "rshell.sys.json"
+    io.write(json.encode(json.array(list), {sort = true}), "\n")
+end
+
+local function as_lines(list)
+    for _, a in ipairs(list) do
+        io.write(("%-8s %-5s %8d %8d %s\n"):format(a.arch, a.libc, a.size, a.wire, a.sha256))
+    end
+end
+
+function M.run(values, argv, first)
+    if argv[first] then fail.usage("agent takes no arguments, got '%s'", argv[first]) end
+    local show = values.json and as_json or as_lines
+    show(agents.list())
+    return 0
+end
+
+return M
