@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/trip.h"
 #include "loop/task.h"
 
 #define MAX_KEPT 10000
@@ -168,6 +169,14 @@ static int l_write(lua_State *L)
     return 0;
 }
 
+/* trip(who, seconds, text): a round trip of its own, for RSHELL_TRACE */
+static int l_trip(lua_State *L)
+{
+    const char *who = luaL_checkstring(L, 1), *text = luaL_checkstring(L, 3);
+    rs_trip(who, 1, luaL_checknumber(L, 2), "%s", text);
+    return 0;
+}
+
 static int kept_gc(lua_State *L)
 {
     stop(lua_touserdata(L, 1));
@@ -175,8 +184,8 @@ static int kept_gc(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"set_level", l_set_level}, {"is_on", l_is_on}, {"write", l_write},
-    {"keep", l_keep},           {"take", l_take},   {NULL, NULL},
+    {"set_level", l_set_level}, {"is_on", l_is_on}, {"write", l_write}, {"keep", l_keep},
+    {"take", l_take},           {"trip", l_trip},   {NULL, NULL},
 };
 
 int luaopen_rs_log(lua_State *L)

@@ -141,6 +141,7 @@ static int l_handshake(lua_State *L)
     check_session(L, 1);
     lstep *p = push_step(L, 1);
     p->step.try = rs_ssh_handshake;
+    p->step.name = "the handshake";
     return run_step(L, p, &p->step, step_over);
 }
 
@@ -150,6 +151,7 @@ static int l_ping(lua_State *L)
     check_session(L, 1);
     lstep *p = push_step(L, 1);
     p->step.try = rs_ssh_ping;
+    p->step.name = "a ping";
     p->step.global = true;
     return run_step(L, p, &p->step, step_over);
 }
@@ -195,6 +197,7 @@ static int l_auth(lua_State *L)
     static int (*const tries[])(rs_ssh *, rs_ssh_step *) = {
         rs_ssh_auth_none, rs_ssh_auth_password, rs_ssh_auth_offer, rs_ssh_auth_key, rs_ssh_auth_ask,
     };
+    static const char *const steps[] = {"no method", "a password", "a key's offer", "a key's signature", "answers"};
     check_session(L, 1);
     int how = luaL_checkoption(L, 2, NULL, names);
     lstep *p = push_step(L, 1);
@@ -203,6 +206,7 @@ static int l_auth(lua_State *L)
     if (how == 2 || how == 3)
         p->attempt.key = ((lkey *)luaL_checkudata(L, 3, KEY))->key;
     p->attempt.step.try = tries[how];
+    p->attempt.step.name = steps[how];
     return run_step(L, p, &p->attempt.step, attempt_over);
 }
 
@@ -422,6 +426,7 @@ static int open_over(lua_State *L, int status, lua_KContext ctx)
 static int l_open(lua_State *L)
 {
     static const char *const names[] = {"session", "tcp", "unix", NULL};
+    static const char *const steps[] = {"a channel", "a TCP channel", "a unix channel"};
     static int (*const tries[])(rs_ssh *, rs_ssh_step *) = {rs_ssh_open_session, rs_ssh_open_tcp, rs_ssh_open_unix};
     rs_ssh *s = check_session(L, 1);
     int kind = luaL_checkoption(L, 2, "session", names);
@@ -439,6 +444,7 @@ static int l_open(lua_State *L)
     lstep *p = push_step(L, 1);
     p->request = (rs_ssh_request){.channel = lc->c, .text = where, .a = port};
     p->request.step.try = tries[kind];
+    p->request.step.name = steps[kind];
     return run_step(L, p, &p->request.step, open_over);
 }
 
@@ -462,6 +468,7 @@ static int l_request(lua_State *L)
         return rs_error_edge(L, RS_ECLOSED);
     p->request = r;
     p->request.step.try = tries[kind];
+    p->request.step.name = names[kind];
     return run_step(L, p, &p->request.step, step_over);
 }
 

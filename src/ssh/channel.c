@@ -215,6 +215,7 @@ static ssize_t source_write(void *self, const char *from, size_t n)
         return RS_ECLOSED;
     if (!writable(c))
         return -EAGAIN;
+    rs_ssh_note_sent(c->ssh, "input");
     int put = ssh_channel_write(c->raw, from, n < BULK ? (uint32_t)n : BULK);
     rs_ssh_kick(c->ssh);
     if (put == SSH_AGAIN || put == 0)
@@ -237,6 +238,7 @@ static int source_shutdown(void *self)
     if (!c->ssh || !c->raw || c->sent_eof || c->closed)
         return 0;
     c->sent_eof = true;
+    rs_ssh_note_sent(c->ssh, "the end of input");
     ssh_channel_send_eof(c->raw);
     rs_ssh_kick(c->ssh);
     return 0;
@@ -336,6 +338,7 @@ void rs_ssh_channel_close(rs_ssh_channel *c)
 {
     if (!c->ssh || !c->raw || c->closed)
         return;
+    rs_ssh_note_sent(c->ssh, "close");
     ssh_channel_close(c->raw);
     rs_ssh_kick(c->ssh);
 }
@@ -367,6 +370,7 @@ int rs_ssh_channel_signal(rs_ssh_channel *c, const char *name)
 {
     if (!c->ssh || !c->raw || c->closed)
         return RS_ECLOSED;
+    rs_ssh_note_sent(c->ssh, "a signal");
     int rc = ssh_channel_request_send_signal(c->raw, name);
     rs_ssh_kick(c->ssh);
     return rc == SSH_OK ? 0 : RS_EPROTO;
@@ -376,6 +380,7 @@ int rs_ssh_channel_resize(rs_ssh_channel *c, int rows, int cols)
 {
     if (!c->ssh || !c->raw || c->closed)
         return RS_ECLOSED;
+    rs_ssh_note_sent(c->ssh, "the terminal's size");
     int rc = ssh_channel_change_pty_size(c->raw, cols, rows);
     rs_ssh_kick(c->ssh);
     return rc == SSH_ERROR ? RS_EPROTO : 0;

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "loop/timer.h"
+#include "ssh/trace.h"
 
 #define RS_LOG_MODULE "ssh"
 #include "base/log.h"
@@ -42,6 +43,7 @@ struct rs_ssh {
     rs_ssh_step *steps;
     rs_ssh_member *members;
     unsigned long long heard;
+    rs_ssh_trace *trace;
     char broken[256];
 };
 
@@ -174,11 +176,13 @@ static void pump(rs_ssh *s)
         int rc = s->in_event ? ssh_event_dopoll(s->event, 0) : SSH_AGAIN;
         if (rc == SSH_ERROR || (s->encrypted && !ssh_is_connected(s->raw)))
             note_broken(s, ssh_get_error(s->raw));
+        rs_ssh_trace_got(s->trace, s->steps);
         bool news = !s->broken[0] && try_steps(s);
         if (rc == SSH_AGAIN && !news)
             break;
     }
     settle_members(s);
+    rs_ssh_trace_pumped(s->trace, s->steps);
     if (s->broken[0])
         collapse(s);
     s->pumping = false;
@@ -209,6 +213,11 @@ void rs_ssh_kick(rs_ssh *s)
         (void)rs_timer_start(s->loop, &s->kick, 0, on_kick);
 }
 
+void rs_ssh_note_sent(rs_ssh *s, const char *what)
+{
+    rs_ssh_trace_sent(s->trace, what);
+}
+
 void rs_ssh_suspend(rs_ssh *s, bool on)
 {
     s->suspended = on;
@@ -234,6 +243,7 @@ void rs_ssh_run(rs_ssh *s, rs_ssh_step *step)
         rs_wait_done(&step->wait, RS_ECLOSED);
         return;
     }
+    rs_ssh_trace_sent(s->trace, step->name);
     rs_ssh_step **end = &s->steps;
     while (*end)
         end = &(*end)->next;
@@ -374,6 +384,7 @@ void rs_ssh_free(rs_ssh *s)
     }
     if (s->fd >= 0)
         close(s->fd);
+    rs_ssh_trace_free(s->trace);
     free(s);
 }
 
@@ -403,6 +414,7 @@ static int open_raw(rs_ssh *s, int fd, const rs_ssh_options *o)
     if (!s->event)
         return -ENOMEM;
     ssh_set_blocking(s->raw, 0);
+    s->trace = rs_ssh_trace_new(s->raw, o->host);
     int err = set_options(s->raw, fd, o);
     if (err)
         return err;

@@ -16,6 +16,7 @@ typedef struct rs_ssh_step rs_ssh_step;
 /* Lives inside whoever waits. try gives RS_SSH_AGAIN, or the result that the wait gets. */
 struct rs_ssh_step {
     int (*try)(rs_ssh *s, rs_ssh_step *step);
+    const char *name; /* for RSHELL_TRACE: what is sent, and waited for */
     rs_wait wait;
     rs_ssh_step *next, **at; /* at is NULL while it isn't running */
     bool global;             /* one of these at a time: libssh has a single slot for global requests */
@@ -67,6 +68,9 @@ void rs_ssh_suspend(rs_ssh *s, bool on);
 unsigned long long rs_ssh_last_heard(const rs_ssh *s);
 
 /* ---- for channel.c ---- */
+
+/* Something is sent that no step waits for; for RSHELL_TRACE. */
+void rs_ssh_note_sent(rs_ssh *s, const char *what);
 
 typedef struct rs_ssh_member rs_ssh_member;
 

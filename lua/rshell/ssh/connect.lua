@@ -7,6 +7,7 @@ local connector = require "rshell.ssh.connector"
 local err = require "rshell.shared.error"
 local hostkey = require "rshell.ssh.hostkey"
 local known = require "rshell.ssh.known_hosts"
+local log = require "rshell.log.base"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
 local raw = require "rshell.ssh.raw"
@@ -127,8 +128,10 @@ local function through_machine(cfg, jump, close)
 end
 
 local function direct(cfg, seconds)
+    local began = task.now()
     local stream, text, name = require "rshell.sys.net".connect(cfg.hostname, cfg.port, {timeout = seconds})
     if not stream then unreachable(cfg, "", text, name) end
+    log.trip(cfg.hostname, task.now() - began, ("TCP to port %d"):format(cfg.port))
     return stream, function() end
 end
 

@@ -1,0 +1,30 @@
+#include "base/trip.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+bool rs_trip_on(void)
+{
+    static int on = -1;
+    if (on < 0) {
+        const char *said = getenv("RSHELL_TRACE");
+        on = said && *said && strcmp(said, "0") != 0;
+    }
+    return on;
+}
+
+void rs_trip(const char *who, unsigned n, double seconds, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    if (!rs_trip_on())
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    rs_log_write(RS_LOG_TRACE, "trip", "%s %u: %.1f ms: %s", who, n, seconds * 1e3, text);
+}

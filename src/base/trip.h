@@ -1,0 +1,14 @@
+/* RSHELL_TRACE=1: one line a round trip, so that a count that is too high can be understood. */
+#ifndef RS_BASE_TRIP_H
+#define RS_BASE_TRIP_H
+
+#include <stdbool.h>
+
+/* False unless the environment asked for it when this was first called. */
+bool rs_trip_on(void);
+
+/* Tells a trip that is over: with whom, the how manyth, what it took. fmt says what was sent and awaited. It is logged
+ * whatever the log's level is. */
+void rs_trip(const char *who, unsigned n, double seconds, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+#endif
