@@ -42,7 +42,7 @@ local function spec(s)
     return {
         argv = s.argv, other = s.other, env = environment(s),
         umask = s.umask or s.view.umask, user = s.user or s.view.user,
-        cwd = s.cwd ~= nil and require "rshell.path".text(s.view, s.cwd) or view.cwd(s.view),
+        cwd = s.cwd ~= nil and require "rshell.path".text(s.view, s.cwd) or view.start_dir(s.view),
         stdin = file(s, s.from), stdout = file(s, s.to), stderr = s.err and s.err.out and "out" or file(s, s.err),
     }
 end

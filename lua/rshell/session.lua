@@ -42,7 +42,7 @@ M.members, M.popen_members, M.stream_members = members, popen_members, stream_me
 local function start_shell(v, argv)
     local env = view.env(v)
     local handle, text, name = view.check(v).proc.spawn {
-        argv = argv, env = next(env) ~= nil and env or nil, cwd = view.cwd(v), umask = v.umask, user = v.user,
+        argv = argv, env = next(env) ~= nil and env or nil, cwd = view.start_dir(v), umask = v.umask, user = v.user,
         stdin = "pipe",
     }
     if not handle then view.fail(v, "can't start a session", text, name, {command = argv[1]}) end

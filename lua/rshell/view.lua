@@ -21,10 +21,11 @@ local M = {}
 ---@field kind string local agent bare
 ---@field backend table
 ---@field closed boolean?
+---@field cwd string? where programs start by themselves, once somebody has asked
 
 ---@class rshell.View
 ---@field conn rshell.Connection
----@field cwd string?
+---@field cwd string? nil: where programs start by themselves
 ---@field env table<string, string|false>
 ---@field timeout number?
 ---@field umask integer?
@@ -40,7 +41,7 @@ end
 ---@param v rshell.View
 function M.derive(v)
     local d = M.new(v.conn)
-    d.cwd, d.env = M.cwd(v), M.env(v)
+    d.cwd, d.env = M.start_dir(v), M.env(v)
     d.timeout, d.umask, d.user = v.timeout, v.umask, v.user
     return d
 end
@@ -104,14 +105,23 @@ local function scope(key)
     return task.locals()[key]
 end
 
+--- The working directory here and now for a program; nil where it starts there by itself, so that nobody has to ask.
+---@param v rshell.View
+---@return string?
+function M.start_dir(v)
+    local s = scope(v.cwd_key)
+    if s then return s.value end
+    return v.cwd
+end
+
 --- The working directory here and now.
 ---@param v rshell.View
 ---@return string
 function M.cwd(v)
-    local s = scope(v.cwd_key)
-    if s then return s.value end
-    if not v.cwd then v.cwd = M.ask(v, "proc", "cwd") end
-    return v.cwd
+    local dir, conn = M.start_dir(v), v.conn
+    if dir then return dir end
+    if not conn.cwd then conn.cwd = M.ask(v, "proc", "cwd") end
+    return conn.cwd
 end
 
 --- The changes to the environment here and now; not to be modified.
@@ -209,7 +219,8 @@ end
 ---@param b rshell.View
 function M.same(a, b)
     if a == b then return true end
-    if a.conn ~= b.conn or a.cwd ~= b.cwd then return false end
+    local usual = a.conn.cwd
+    if a.conn ~= b.conn or (a.cwd or usual) ~= (b.cwd or usual) then return false end
     if a.timeout ~= b.timeout or a.umask ~= b.umask or a.user ~= b.user then return false end
     for name, value in next, a.env do
         if b.env[name] ~= value then return false end

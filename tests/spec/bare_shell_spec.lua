@@ -33,18 +33,34 @@ spec.table("every byte arrives, whatever the login shell and sh are", LOGINS, fu
     end
 end)
 
-spec.table("long programs come over stdin, what follows is theirs", LOGINS, function(t, c)
+spec.table("long programs, and what follows is theirs", LOGINS, function(t, c)
     local connector = bare.connector(c[1])
     local shell = new(connector)
-    local long, input = ("x"):rep(4000) .. ALL, ALL .. "\0" .. ALL
-    local r = t.ok(shell:run('printf %s "$1"; cat', {args = {long}, input = input}))
-    t.ok(r.stdout == long .. input)
-    t.ok(#connector.lines[1] < 500)
-    r = t.ok(shell:run('printf %s "$1"; cat', {args = {long}, input = input}))
-    t.ok(r.stdout == long .. input)
-    t.eq(#connector.lines[2] < 500, shell.login:find "csh" ~= nil, "csh gets no long line")
+    local input = ALL .. "\0" .. ALL
+    -- As one line; csh refuses that, gets it over stdin, and no long line again.
+    for _, length in ipairs {4000, 20000} do
+        local long = ("x"):rep(length) .. ALL
+        local r = t.ok(shell:run('printf %s "$1"; cat', {args = {long}, input = input}))
+        t.ok(r.stdout == long .. input)
+    end
+    t.eq(connector.count, c.name == "csh" and 3 or 2)
+    t.eq(#connector.lines[connector.count] < 500, shell.login:find "csh" ~= nil)
+    -- Over stdin for everybody.
     local huge = ("y"):rep(110000)
-    t.ok(t.ok(shell:run('printf %s "$1"', {args = {huge}})).stdout == huge)
+    t.ok(t.ok(shell:run('printf %s "$1"; cat', {args = {huge}, input = input})).stdout == huge .. input)
+end)
+
+spec.test("a short input comes with the program, a long one behind it", function(t)
+    local connector = bare.connector "/bin/sh"
+    local shell = new(connector)
+    local script = 'cat; printf %s "$1"; exit 7'
+    for _, input in ipairs {"", "\n", "a'b\\0\0\n", ALL:rep(20), ALL:rep(200), ALL:rep(500)} do
+        local r = t.ok(shell:run(script, {args = {"$HOME"}, input = input}))
+        t.eq(r.code, 7)
+        t.ok(r.stdout == input .. "$HOME", #input)
+    end
+    t.ok(#connector.lines[4] > #connector.lines[6], "the shorter one is in the line")
+    t.eq(connector.count, 6)
 end)
 
 spec.table("what start-up files print is not the program's", LOGINS, function(t, c)
@@ -61,7 +77,20 @@ spec.test("a login shell that takes no long line gets the program anew", functio
     shell.login = "sh"
     t.eq(t.ok(shell:run('printf %s "${#1}"', {args = {("z"):rep(20000)}})).stdout, "20000")
     t.eq(connector.count, 2)
-    t.eq(shell.login, "csh")
+    t.ok(shell.short)
+    t.eq(t.ok(shell:run('printf %s "${#1}"', {args = {("z"):rep(20000)}})).stdout, "20000")
+    t.eq(connector.count, 3)
+end)
+
+spec.test("a server that takes no long line gets the program anew", function(t)
+    local connector = bare.connector "/bin/sh"
+    local exec = connector.exec
+    connector.exec = function(l, o)
+        if #l > 9000 then return nil, "refused", "EPROTOCOL" end
+        return exec(l, o)
+    end
+    t.eq(t.ok(new(connector):run('printf %s "${#1}"', {args = {("z"):rep(20000)}})).stdout, "20000")
+    t.eq(connector.count, 1)
 end)
 
 spec.test("a program of which only a part came does nothing", function(t)
@@ -81,7 +110,9 @@ spec.test("a program of which only a part came does nothing", function(t)
     end
     local dir <close> = here:tempdir()
     local script = "echo x > '" .. tostring(dir / "f") .. "'\n" .. (": '" .. ("x"):rep(3000) .. "'\n")
-    local r, _, name = new(connector):run(script)
+    local shell = new(connector)
+    shell.short = true
+    local r, _, name = shell:run(script)
     t.eq(r, nil)
     t.eq(name, "EPROTOCOL")
     t.eq((dir / "f"):exists(), false)

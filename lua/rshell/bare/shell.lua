@@ -9,13 +9,15 @@ local text = require "rshell.text"
 
 local M = {}
 
-local SMALL = 2500 -- what csh takes, with room for the words around
+local SMALL = 2500 -- coded bytes that csh takes, with room for the words around
 local LARGE = 100000 -- below the 128 KiB that an argument may have
+local HEAD = 200 -- more than what a head takes
 local NOISE = 1024 * 1024
 
 ---@class rshell.bare.Shell
 ---@field connector table
 ---@field login string? the name of the login shell, once it was told
+---@field short boolean? true when long lines are not taken
 ---@field leader boolean? whether programs start as leaders of their own group, once it was told
 local Shell = {}
 Shell.__index = Shell
@@ -54,8 +56,9 @@ function M.line(program, limit)
     return WRAPPED:format(body)
 end
 
+--- Long lines are tried with any shell but csh: where it turns out that they can't be taken nothing has run.
 function Shell:limit()
-    return self.login and not self.login:find "csh" and LARGE or SMALL
+    return (self.short or self.login and self.login:find "csh") and SMALL or LARGE
 end
 
 --- An exec line, and what has to be written to its stdin.
@@ -140,6 +143,14 @@ local function terminal(pty)
     return {pty = {term = t.term or os.getenv "TERM" or "xterm", rows = t.rows or 24, cols = t.cols or 80}}
 end
 
+--- After a line of which nothing has run: true when a shorter one may be taken. csh refuses long words, some servers
+--- long lines.
+function Shell:shorten(line)
+    if self:limit() == SMALL or #line <= SMALL then return false end
+    self.short = true
+    return true
+end
+
 --- Starts a program: its channel, and the words of its head. build(nonce) gives the text, which calls M.head once.
 ---@param build fun(nonce: string): string
 ---@param pty any
@@ -147,18 +158,17 @@ function Shell:start(build, pty)
     local nonce = new_nonce()
     local line, feed = self:line(build(nonce), nonce, pty)
     local ch, why, name = self.connector.exec(line, terminal(pty))
-    if not ch then return nil, why, name end
+    if not ch then
+        if name == "EPROTOCOL" and self:shorten(line) then return self:start(build, pty) end
+        return nil, why, name
+    end
     local ok, words, failure, code, exit = pcall(self.read_head, self, ch, nonce, feed, pty)
     if not ok then
         ch:close()
         error(words, 0)
     end
     if words then return ch, words end
-    -- A csh after all, that could not take so long a line: nothing of the program has run.
-    if #line > SMALL * 2 and exit and exit.code then
-        self.login = "csh"
-        return self:start(build, pty)
-    end
+    if exit and exit.code and self:shorten(line) then return self:start(build, pty) end
     return nil, failure, code
 end
 
@@ -172,17 +182,26 @@ function Shell:open(script, opts)
     end, opts.pty)
 end
 
+--- A script that gets its input from a part of its own: over a new channel, input comes a round trip later than the
+--- program. nil where that makes it too long.
+function Shell:inline(script, opts)
+    local whole = ("printf %%b '%s'|{\n%s\n}"):format(coded(opts.input), script)
+    local room = self:limit() - HEAD
+    return #whole <= room and M.line(M.set_args(opts.args) .. whole, room) and whole
+end
+
 --- Runs a script with $1 ... set: {code=, signal=, stdout=, stderr=}, or nil, text, NAME. One round trip.
 ---@param script string
 ---@param opts {args: string[]?, input: string?, timeout: number?, max_output: integer?}?
 function Shell:run(script, opts)
     opts = opts or {}
     local deadline = opts.timeout and task.now() + opts.timeout
-    local ch, words, name = self:open(script, opts)
+    local inline = opts.input and #opts.input <= LARGE and self:inline(script, opts)
+    local ch, words, name = self:open(inline or script, opts)
     if not ch then return nil, words, name end
     local pid = tonumber(words[1])
     local r = collect.run(ch, {
-        input = opts.input, deadline = deadline, max_output = opts.max_output,
+        input = not inline and opts.input or nil, deadline = deadline, max_output = opts.max_output,
         stop = function() return kill.stop(self, ch, pid) end,
     })
     ch:close()
