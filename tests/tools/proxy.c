@@ -400,10 +400,13 @@ static void tell_counts(void)
 
 static void obey(char *line)
 {
-    char *rest = NULL, *word = strtok_r(line, " ", &rest), *args[3];
-    for (int i = 0; i < 3; i++)
-        args[i] = strtok_r(NULL, " ", &rest);
-    if (is(word, "delay") && args[0]) {
+    char *rest = NULL, *word = strtok_r(line, " ", &rest);
+    const char *args[3];
+    for (int i = 0; i < 3; i++) {
+        char *arg = strtok_r(NULL, " ", &rest);
+        args[i] = arg ? arg : "";
+    }
+    if (is(word, "delay") && *args[0]) {
         proxy.delay = milliseconds(args[0]);
     } else if (is(word, "freeze")) {
         proxy.frozen = true;
@@ -414,7 +417,7 @@ static void obey(char *line)
             conn_reset(proxy.conns[i]);
     } else if (is(word, "after") && is(args[0], "none")) {
         memset(proxy.after, 0, sizeof proxy.after);
-    } else if (is(word, "after") && args[2]) {
+    } else if (is(word, "after") && *args[2]) {
         set_after(args[0], strtoul(args[1], NULL, 10), args[2]);
     } else if (is(word, "reset")) {
         reset_counts();
