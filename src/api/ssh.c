@@ -156,6 +156,25 @@ static int l_ping(lua_State *L)
     return run_step(L, p, &p->step, step_over);
 }
 
+/* session:places(): how many channels for programs are open, and are being opened */
+static int l_places(lua_State *L)
+{
+    const rs_ssh_places *p = rs_ssh_places_of(check_session(L, 1));
+    lua_pushinteger(L, p->open);
+    lua_pushinteger(L, p->opening);
+    return 2;
+}
+
+/* session:await_room(n): until fewer than n are */
+static int l_await_room(lua_State *L)
+{
+    check_session(L, 1);
+    lstep *p = push_step(L, 1);
+    p->request.a = (int)luaL_checkinteger(L, 2);
+    p->request.step.try = rs_ssh_await_room;
+    return run_step(L, p, &p->request.step, step_over);
+}
+
 /* session:silence(): seconds since anything came in */
 static int l_silence(lua_State *L)
 {
@@ -438,7 +457,7 @@ static int l_open(lua_State *L)
     luaL_setmetatable(L, CHANNEL);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, 5, 1);
-    lc->c = rs_ssh_channel_new(s);
+    lc->c = rs_ssh_channel_new(s, kind == 0);
     if (!lc->c)
         return rs_error_edge(L, RS_ECLOSED);
     lstep *p = push_step(L, 1);
@@ -472,11 +491,14 @@ static int l_request(lua_State *L)
     return run_step(L, p, &p->request.step, step_over);
 }
 
-static int push_stream(lua_State *L, rs_stream *s)
+/* A program whose output is dropped goes on; it doesn't when its output is closed. */
+static int push_stream(lua_State *L, rs_stream *s, bool output)
 {
     if (!s)
         return rs_error_edge(L, RS_ECLOSED);
     rs_lstream_push(L, s);
+    if (output)
+        rs_lstream_drain(L, -1);
     return 1;
 }
 
@@ -491,13 +513,17 @@ static int l_stream(lua_State *L)
         rs_ssh_channel_both,
     };
     rs_ssh_channel *c = check_channel(L, 1);
-    return push_stream(L, open[luaL_checkoption(L, 2, NULL, names)](c));
+    int which = luaL_checkoption(L, 2, NULL, names);
+    return push_stream(L, open[which](c), which == 1 || which == 2);
 }
 
 static int push_exit(lua_State *L, rs_ssh_exit e)
 {
     lua_createtable(L, 0, 1);
-    if (e.signal[0]) {
+    if (!e.ended) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "unread");
+    } else if (e.signal[0]) {
         lua_pushstring(L, e.signal);
         lua_setfield(L, -2, "signal");
     } else if (e.code >= 0) {
@@ -516,7 +542,8 @@ static int exit_over(lua_State *L, int status, lua_KContext ctx)
     return push_exit(L, rs_ssh_channel_exit(check_channel(L, 1)));
 }
 
-/* channel:wait([seconds]): {code=} or {signal=}, {} where the server said neither; nil, text, "ETIMEOUT" */
+/* channel:wait([seconds]): {code=} or {signal=}, {} where the server said neither; nil, text, "ETIMEOUT"; once, while it runs,
+ * {unread=true}: it has printed something for a stream that was closed. */
 static int l_wait(lua_State *L)
 {
     rs_ssh_channel *c = check_channel(L, 1);
@@ -527,6 +554,13 @@ static int l_wait(lua_State *L)
     if (err)
         return rs_error_raise(L, err, "another task waits for this channel");
     return rs_task_wait_for(L, w, seconds, (lua_KContext)w, exit_over);
+}
+
+/* channel:unread(): whether something of that kind came since the last call */
+static int l_unread(lua_State *L)
+{
+    lua_pushboolean(L, rs_ssh_channel_unread(check_channel(L, 1)));
+    return 1;
 }
 
 /* channel:exit(): as wait, or false while it runs */
@@ -596,6 +630,8 @@ static const luaL_Reg session_methods[] = {
     {"handshake", l_handshake},
     {"ping", l_ping},
     {"silence", l_silence},
+    {"places", l_places},
+    {"await_room", l_await_room},
     {"host_key", l_host_key},
     {"auth", l_auth},
     {"methods", l_methods},
@@ -611,9 +647,9 @@ static const luaL_Reg session_methods[] = {
 };
 
 static const luaL_Reg channel_methods[] = {
-    {"request", l_request},       {"stream", l_stream}, {"wait", l_wait},           {"exit", l_exit},
-    {"signal", l_signal},         {"resize", l_resize}, {"close", l_channel_close}, {"__gc", l_channel_gc},
-    {"__close", l_channel_close}, {NULL, NULL},
+    {"request", l_request}, {"stream", l_stream},         {"wait", l_wait},     {"unread", l_unread},
+    {"exit", l_exit},       {"signal", l_signal},         {"resize", l_resize}, {"close", l_channel_close},
+    {"__gc", l_channel_gc}, {"__close", l_channel_close}, {NULL, NULL},
 };
 
 static const luaL_Reg key_methods[] = {{"public", l_key_public}, {"__gc", l_key_gc}, {NULL, NULL}};

@@ -34,14 +34,27 @@ struct rs_ssh_channel {
     int holders;
     source out, err, in;
     bool eof, closed, stalled; /* stalled: libssh keeps bytes that we didn't take */
-    bool sent_eof;
+    bool sent_eof, answered;   /* answered: both sides have closed it */
+    bool unread, told;         /* something came for a stream that was closed; the waiter was told */
+    int *place;                /* the count of the connection's channels that it is part of */
     rs_ssh_exit exit;
     rs_wait *waiter;
 };
 
+/* Moves it to another count, NULL for none. */
+static void take_place(rs_ssh_channel *c, int *place)
+{
+    if (c->place)
+        --*c->place;
+    if (place)
+        ++*place;
+    c->place = place;
+}
+
 static void destroy(rs_ssh_channel *c)
 {
     rs_ssh_leave(&c->member);
+    take_place(c, NULL);
     if (c->raw && c->ssh) {
         ssh_remove_channel_callbacks(c->raw, &c->callbacks);
         ssh_channel_free(c->raw);
@@ -68,8 +81,10 @@ static int on_data(ssh_session session, ssh_channel raw, void *data, uint32_t le
     (void)session, (void)raw;
     rs_ssh_channel *c = user;
     source *src = is_stderr ? &c->err : &c->out;
-    if (src->gone)
+    if (src->gone) {
+        c->unread = true;
         return (int)len;
+    }
     if (c->stalled || rs_buf_len(&src->got) >= HIGH || rs_buf_add(&src->got, data, len)) {
         c->stalled = true;
         return 0;
@@ -151,13 +166,21 @@ static void tell(source *src)
         rs_stream_ready(src->stream, in, out);
 }
 
+/* For who waits for the end; that something is unread is told once. */
+static bool has_news(rs_ssh_channel *c)
+{
+    bool unread = c->unread && !c->told;
+    c->told = c->told || unread;
+    return c->exit.ended || unread;
+}
+
 static void tell_all(rs_ssh_channel *c)
 {
     c->holders++;
     tell(&c->out);
     tell(&c->err);
     tell(&c->in);
-    if (c->exit.ended && c->waiter) {
+    if (c->waiter && has_news(c)) {
         rs_wait *w = c->waiter;
         c->waiter = NULL;
         rs_wait_done(w, 0);
@@ -165,10 +188,22 @@ static void tell_all(rs_ssh_channel *c)
     rs_ssh_channel_put(c);
 }
 
+/* A server that has closed a channel keeps its place until we have closed it too. */
+static void answer_close(rs_ssh_channel *c)
+{
+    if (!c->closed || c->answered || c->stalled || !c->raw)
+        return;
+    c->answered = true;
+    ssh_channel_close(c->raw);
+    take_place(c, NULL);
+    rs_ssh_again(c->ssh); /* for who waits for the place */
+}
+
 static void settle(rs_ssh_member *m)
 {
     rs_ssh_channel *c = (rs_ssh_channel *)((char *)m - offsetof(rs_ssh_channel, member));
     unstall(c);
+    answer_close(c);
     tell_all(c);
 }
 
@@ -182,6 +217,7 @@ static void broken(rs_ssh_member *m)
     }
     c->raw = NULL;
     c->ssh = NULL;
+    c->place = NULL;
     c->exit.ended = true;
     tell_all(c);
     rs_ssh_channel_put(c);
@@ -302,7 +338,7 @@ static void source_init(source *src, rs_ssh_channel *c, bool is_err)
     rs_buf_init(&src->got, 0);
 }
 
-rs_ssh_channel *rs_ssh_channel_new(rs_ssh *s)
+rs_ssh_channel *rs_ssh_channel_new(rs_ssh *s, bool program)
 {
     rs_ssh_channel *c = calloc(1, sizeof *c);
     if (!c)
@@ -331,6 +367,8 @@ rs_ssh_channel *rs_ssh_channel_new(rs_ssh *s)
     c->member.broken = broken;
     c->member.settle = settle;
     rs_ssh_join(s, &c->member);
+    if (program)
+        take_place(c, &rs_ssh_places_of(s)->opening);
     return c;
 }
 
@@ -359,11 +397,18 @@ int rs_ssh_channel_await_exit(rs_ssh_channel *c, rs_wait *w)
     if (c->waiter)
         return RS_EUSAGE;
     rs_wait_init(w, abandon_exit, c);
-    if (c->exit.ended)
+    if (has_news(c))
         rs_wait_done(w, 0);
     else
         c->waiter = w;
     return 0;
+}
+
+bool rs_ssh_channel_unread(rs_ssh_channel *c)
+{
+    bool unread = c->unread;
+    c->unread = false;
+    return unread;
 }
 
 int rs_ssh_channel_signal(rs_ssh_channel *c, const char *name)
@@ -402,8 +447,17 @@ static rs_ssh_request *request_of(rs_ssh_step *step)
 
 int rs_ssh_open_session(rs_ssh *s, rs_ssh_step *step)
 {
-    (void)s;
-    return outcome(ssh_channel_open_session(request_of(step)->channel->raw));
+    rs_ssh_channel *c = request_of(step)->channel;
+    int result = outcome(ssh_channel_open_session(c->raw));
+    if (result != RS_SSH_AGAIN)
+        take_place(c, result ? NULL : &rs_ssh_places_of(s)->open);
+    return result;
+}
+
+int rs_ssh_await_room(rs_ssh *s, rs_ssh_step *step)
+{
+    const rs_ssh_places *p = rs_ssh_places_of(s);
+    return p->open + p->opening < request_of(step)->a ? 0 : RS_SSH_AGAIN;
 }
 
 int rs_ssh_open_tcp(rs_ssh *s, rs_ssh_step *step)

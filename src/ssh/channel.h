@@ -16,9 +16,9 @@ typedef struct rs_ssh_exit {
     char signal[16]; /* "KILL", or "" */
 } rs_ssh_exit;
 
-/* A channel that isn't open yet. Counted: each holder calls put once, the streams are holders of their own. NULL without
- * memory. */
-rs_ssh_channel *rs_ssh_channel_new(rs_ssh *s);
+/* A channel that isn't open yet; `program`: it takes one of the server's places until both sides have closed it. Counted:
+ * each holder calls put once, the streams are holders of their own. NULL without memory. */
+rs_ssh_channel *rs_ssh_channel_new(rs_ssh *s, bool program);
 void rs_ssh_channel_put(rs_ssh_channel *c);
 
 /* Requests, as steps; `step` is inside the request. One at a time a channel. RS_EPROTO with rs_ssh_refusal when the server says
@@ -32,12 +32,13 @@ typedef struct rs_ssh_request {
 } rs_ssh_request;
 
 int rs_ssh_open_session(rs_ssh *s, rs_ssh_step *step);
-int rs_ssh_open_tcp(rs_ssh *s, rs_ssh_step *step);  /* text: host, a: port */
-int rs_ssh_open_unix(rs_ssh *s, rs_ssh_step *step); /* text: path */
-int rs_ssh_exec(rs_ssh *s, rs_ssh_step *step);      /* text: command */
-int rs_ssh_subsystem(rs_ssh *s, rs_ssh_step *step); /* text: name */
-int rs_ssh_pty(rs_ssh *s, rs_ssh_step *step);       /* text: TERM, a: rows, b: columns */
-int rs_ssh_setenv(rs_ssh *s, rs_ssh_step *step);    /* text, value; never fails: servers accept few */
+int rs_ssh_await_room(rs_ssh *s, rs_ssh_step *step); /* until fewer than a places are taken; needs no channel */
+int rs_ssh_open_tcp(rs_ssh *s, rs_ssh_step *step);   /* text: host, a: port */
+int rs_ssh_open_unix(rs_ssh *s, rs_ssh_step *step);  /* text: path */
+int rs_ssh_exec(rs_ssh *s, rs_ssh_step *step);       /* text: command */
+int rs_ssh_subsystem(rs_ssh *s, rs_ssh_step *step);  /* text: name */
+int rs_ssh_pty(rs_ssh *s, rs_ssh_step *step);        /* text: TERM, a: rows, b: columns */
+int rs_ssh_setenv(rs_ssh *s, rs_ssh_step *step);     /* text, value; never fails: servers accept few */
 
 /* Without waiting. */
 int rs_ssh_channel_signal(rs_ssh_channel *c, const char *name);
@@ -52,8 +53,12 @@ rs_stream *rs_ssh_channel_both(rs_ssh_channel *c);
 
 rs_ssh_exit rs_ssh_channel_exit(const rs_ssh_channel *c);
 
-/* Done when the program has ended; one waiter, RS_EUSAGE when there is one. */
+/* Done when the program has ended, RS_EUSAGE when there is a waiter already; and once before that, when it has first
+ * printed something for a stream that was closed: SSH can't close one direction, so it doesn't know. */
 int rs_ssh_channel_await_exit(rs_ssh_channel *c, rs_wait *w);
+
+/* Whether it has printed such things since the last call. */
+bool rs_ssh_channel_unread(rs_ssh_channel *c);
 
 /* Closes it at once, whatever runs there. */
 void rs_ssh_channel_close(rs_ssh_channel *c);

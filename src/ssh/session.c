@@ -42,6 +42,7 @@ struct rs_ssh {
     rs_timer kick;
     rs_ssh_step *steps;
     rs_ssh_member *members;
+    rs_ssh_places places;
     unsigned long long heard;
     rs_ssh_trace *trace;
     char broken[256];
@@ -77,6 +78,11 @@ const char *rs_ssh_broken(const rs_ssh *s)
 unsigned long long rs_ssh_last_heard(const rs_ssh *s)
 {
     return s->heard;
+}
+
+rs_ssh_places *rs_ssh_places_of(rs_ssh *s)
+{
+    return &s->places;
 }
 
 /* ---- events ---- */
@@ -207,10 +213,16 @@ static void on_kick(rs_timer *t)
     pump((rs_ssh *)((char *)t - offsetof(rs_ssh, kick)));
 }
 
+void rs_ssh_again(rs_ssh *s)
+{
+    if (!rs_timer_running(&s->kick))
+        (void)rs_timer_start(s->loop, &s->kick, 0, on_kick);
+}
+
 void rs_ssh_kick(rs_ssh *s)
 {
-    if (!s->pumping && !rs_timer_running(&s->kick))
-        (void)rs_timer_start(s->loop, &s->kick, 0, on_kick);
+    if (!s->pumping)
+        rs_ssh_again(s);
 }
 
 void rs_ssh_note_sent(rs_ssh *s, const char *what)

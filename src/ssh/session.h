@@ -84,4 +84,14 @@ struct rs_ssh_member {
 void rs_ssh_join(rs_ssh *s, rs_ssh_member *m);
 void rs_ssh_leave(rs_ssh_member *m);
 
+/* Places on the server, which allows a connection so many channels for programs (MaxSessions). */
+typedef struct rs_ssh_places {
+    int open, opening;
+} rs_ssh_places;
+
+rs_ssh_places *rs_ssh_places_of(rs_ssh *s);
+
+/* As kick, from inside settle too: steps are to be tried once more. */
+void rs_ssh_again(rs_ssh *s);
+
 #endif

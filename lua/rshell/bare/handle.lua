@@ -9,8 +9,9 @@ local trailer = require "rshell.bare.trailer"
 local M = {}
 
 local END_OF_INPUT = "\4\4" -- typed on a terminal: ends a line, then the input
-local TERM, KILL = proc.signal "TERM", proc.signal "KILL"
+local TERM, KILL, PIPE = proc.signal "TERM", proc.signal "KILL", proc.signal "PIPE"
 local LATE = 2 -- seconds that a trailer may take after its program
+local DEAF = 1 -- seconds that a program may print on after SIGPIPE
 
 -- ---- a channel for which several tasks may wait ----
 
@@ -83,7 +84,7 @@ end
 
 function Handle:exits()
     local exit = self.waited:exit()
-    exit = self:ended() and (known(exit) or {signal = "HUP"})
+    exit = self:ended() and (known(exit) or {signal = self.cut or "HUP"})
     return M.exits(self.n, exit, self.filter and self.filter.codes, self.sent)
 end
 
@@ -193,6 +194,21 @@ local function loosen(ch)
     end
 end
 
+--- A program prints for nobody any more: SIGPIPE, as a pipe would have it. One that doesn't heed it loses its channel,
+--- then its writes fail; with the channel goes its status.
+local function end_writer(h, again)
+    h.sent[PIPE] = true
+    pcall(kill.all, h.shell, h.waited, h.pids[1], PIPE)
+    again()
+    local stop = task.now() + DEAF
+    while not h.waited:wait(DEAF) do
+        if task.now() >= stop and again() then
+            h.cut = "PIPE"
+            return h.waited:close()
+        end
+    end
+end
+
 --- The handle of what runs in a channel.
 ---@param shell rshell.bare.Shell
 ---@param ch table
@@ -219,6 +235,10 @@ function M.new(shell, ch, pid, stages, how)
     if out then h.stdout = how.pty and h.filter and h.filter.stream or ch.stdout end
     if err then h.stderr = h.filter and h.filter.stream or ch.stderr end
     if not how.foreground then loosen(ch) end
+    local weak = setmetatable({h = h}, {__mode = "v"})
+    ch.unread = function(again)
+        if weak.h then task.spawn(end_writer, weak.h, again) end
+    end
     return h
 end
 

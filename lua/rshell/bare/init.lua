@@ -9,6 +9,9 @@
 --                      :exit()                  the same, or false while it runs
 --                      :signal(name)            true, or nil, text, NAME
 --                      :resize(rows, cols), :close() drops it at once
+--                      .unread   its user's, or nil: where closing a stream does not reach the program, it is called
+--                      when something was printed for that stream and somebody waits for the end; its argument is a
+--                      function that tells whether that has happened again
 --   connect_tcp(host, port), connect_unix(path)   a stream to there
 --   broken()           why the connection is gone, or nil
 --   full()             optional: true while exec would have to wait for its turn

@@ -12,7 +12,7 @@ local FAIL = 'F() { %s exit 1;}\n'
 
 -- Without any of the channel's streams, and nobody's child, so that no program waits for it. It ends the group when the
 -- server has lost us, and goes when the program has ended by itself.
-local LOOP = [[trap "" HUP INT QUIT TERM;while sleep 1;kill -0 %s;do [ -d /proc/%s ]||kill -0 %s||]]
+local LOOP = [[trap "" HUP INT QUIT PIPE TERM;while sleep 1;kill -0 %s;do [ -d /proc/%s ]||kill -0 %s||]]
     .. [[{ kill -TERM -%s;sleep 1;kill -KILL -%s;exit;};done]]
 local WATCH = "((" .. LOOP:format("$$", "$PPID", "$PPID", "$$", "$$") .. ")&) </dev/null >/dev/null 2>&1\n"
 
@@ -37,7 +37,7 @@ end
 -- ---- pipelines ----
 
 -- Signals that end the whole group: each shell in it lives on to tell the statuses.
-local TRAP = "T() { trap : HUP INT QUIT USR1 USR2 ALRM TERM;}\n"
+local TRAP = "T() { trap : HUP INT QUIT PIPE USR1 USR2 ALRM TERM;}\n"
 
 --- Tries a file without changing it; a pipe with a name isn't opened twice.
 local function try_file(s, k, which)

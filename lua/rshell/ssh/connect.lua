@@ -293,7 +293,7 @@ local function keep_alive(conn, session, seconds)
             if misses > 0 and pcall(task.timeout, seconds, session.ping, session) then misses = 0 end
         end
         conn.lost = ("no answer for %d s"):format(seconds * MISSES)
-        session:close()
+        conn.connector.close()
     end)
 end
 
@@ -331,13 +331,13 @@ function Connection:ping()
     err.raise {kind = err.kind_of(name), host = self.name, message = "no answer: " .. text}
 end
 
-local function make_machine(name, opts, cfg, session, close_way)
+local function make_machine(name, opts, cfg, session, close_way, another)
     local view = require "rshell.view"
     local conn = setmetatable({
         name = name, host = cfg.hostname, port = cfg.port, user = cfg.user, kind = "bare", session = session,
         close_way = close_way,
     }, Connection)
-    conn.connector = connector.new(session, environment(cfg))
+    conn.connector = connector.new(session, environment(cfg), another)
     conn.backend = require "rshell.bare".new(conn.connector)
     local v = view.new(conn)
     conn.root = v
@@ -367,7 +367,8 @@ local function evaluate(target, opts)
     return cfg
 end
 
-local function attempt(target, opts, cfg)
+--- A session that has logged in, and a function that ends what it goes through.
+local function log_in(target, opts, cfg)
     local seconds = opts.connect_timeout or cfg.connecttimeout or CONNECT_SECONDS
     local who = ("%s@%s"):format(cfg.user, cfg.hostname)
     local session, close_way
@@ -378,7 +379,7 @@ local function attempt(target, opts, cfg)
         session = task.timeout(mode_of(opts, cfg) == "ask" and 600 or seconds, open_session, opts, cfg, stream)
         auth.login {session = session, opts = opts, config = cfg, who = who}
     end)
-    if ok then return make_machine(target, opts, cfg, session, close_way) end
+    if ok then return session, close_way end
     if session then session:close() end
     if close_way then task.shield(close_way) end
     if err.is(e) and e.kind == "timeout" and not e.name then
@@ -386,6 +387,14 @@ local function attempt(target, opts, cfg)
     end
     if err.is(e) then e.host = e.host or target end
     error(e, 0)
+end
+
+local function attempt(target, opts, cfg)
+    local session, close_way = log_in(target, opts, cfg)
+    -- One more of the same: nobody is asked anything for it.
+    local keys = opts.host_keys == "off" and "off" or "strict"
+    local quiet = setmetatable({batch = true, host_keys = keys}, {__index = opts})
+    return make_machine(target, opts, cfg, session, close_way, function() return log_in(target, quiet, cfg) end)
 end
 
 local function worth_a_retry(e)

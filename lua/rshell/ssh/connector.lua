@@ -4,6 +4,12 @@ local task = require "rshell.task"
 
 local M = {}
 
+local PATIENCE = 0.3 -- seconds that work waits for a place on the connections there are, before another one is made
+local BETWEEN = 10 -- seconds between attempts to make one
+local MOST = 16 -- connections
+local LAG = 0.02 -- seconds between attempts to get a place that should be free: servers notice late
+local REFUSED = 1 -- seconds until a server that refuses the very first channel is believed
+
 ---@class rshell.ssh.Channel
 local Channel = {}
 Channel.__index = Channel
@@ -13,55 +19,125 @@ local function wrap(raw)
     return setmetatable(c, Channel)
 end
 
-function Channel:wait(seconds) return self.raw:wait(seconds or -1) end
+--- `c.unread` is called when the program has printed something for a stream that was closed, with a function that tells
+--- whether it has done so again.
+function Channel:wait(seconds)
+    local stop = seconds and task.now() + seconds
+    while true do
+        local exit, text, name = self.raw:wait(stop and math.max(0, stop - task.now()) or -1)
+        if not exit or not exit.unread then return exit, text, name end
+        if self.unread then self.unread(function() return self.raw:unread() end) end
+    end
+end
+
 function Channel:exit() return self.raw:exit() end
 function Channel:signal(name) return self.raw:signal(name) end
 function Channel:resize(rows, cols) return self.raw:resize(rows, cols) end
-
---- Gives back its place.
-local function leave(channel)
-    local done = channel.done
-    channel.done = nil
-    if done then done() end
-end
 
 function Channel:close()
     self.stdin:close()
     self.stdout:close()
     self.stderr:close()
     self.raw:close()
-    leave(self)
 end
-
--- Dropped, it lives on in the streams that somebody still reads.
-Channel.__gc = leave
 
 -- A connector's functions, with its state before their arguments.
 local functions = {}
 
 -- ---- how many channels the server lets us have ----
 
---- Waits for a place, then opens a channel. A server that refuses has a limit (MaxSessions): work beyond it waits its
---- turn.
-local function open_channel(c)
-    while true do
-        while c.limit and c.open >= c.limit do c.freed:wait() end
-        c.open = c.open + 1
-        local raw, text, name = c.session:open "session"
+-- A lane is one connection: its session, the most channels it has had at once (peak), and how many it may have (limit),
+-- once the server has refused one. Work beyond that waits its turn, for a while; then another connection is made, since
+-- what runs may run for long.
+
+--- True when a channel can be asked for.
+local function has_room(lane)
+    local open, opening = lane.session:places()
+    return not lane.limit or open + opening < lane.limit
+end
+
+--- A channel; false and why where the lane is full, nil and why where it is broken.
+local function open_on(lane)
+    local session = lane.session
+    local why = session:broken()
+    if why then return nil, why, "ECLOSED" end
+    if not has_room(lane) then return false end
+    local raw, text, name = session:open "session"
+    if not raw and session:broken() then return nil, text, name end
+    local open = session:places()
+    lane.peak = math.max(lane.peak, open)
+    if raw then return raw end
+    lane.limit = lane.peak
+    return false, text, name
+end
+
+local function drop(c, k)
+    local lane = table.remove(c.lanes, k)
+    lane.session:close()
+    if lane.close_way then lane.close_way() end
+end
+
+--- Makes another connection; who waits for places meanwhile is told when it is there.
+local function add_lane(c)
+    c.next_try = task.now() + BETWEEN
+    c.adding = true
+    local ok, session, close_way = pcall(c.another)
+    c.adding = false
+    if ok and c.closed then
+        session:close()
+        close_way()
+    elseif ok then
+        c.lanes[#c.lanes + 1] = {session = session, close_way = close_way, peak = 0}
+        c.next_try = 0
+    end
+    c.freed:notify()
+end
+
+local function may_add(c)
+    return c.another and not c.adding and #c.lanes < MOST and task.now() >= c.next_try
+end
+
+--- Until it is worth another look.
+local function pause(c, began)
+    if #c.lanes > 1 or c.adding then return c.freed:wait(LAG) end
+    local lane = c.lanes[1]
+    if has_room(lane) then return task.sleep(LAG) end
+    local seconds = math.max(LAG, may_add(c) and began + PATIENCE - task.now() or PATIENCE)
+    pcall(task.timeout, seconds, lane.session.await_room, lane.session, lane.limit)
+end
+
+--- The first lane with room: a channel; false and why where none has any; nil and why where the connection is gone.
+local function try_lanes(c)
+    local said, code
+    for k = #c.lanes, 1, -1 do
+        local raw, text, name = open_on(c.lanes[k])
         if raw then return raw end
-        c.open = c.open - 1
-        if c.open == 0 or c.session:broken() then return nil, text, name end
-        c.limit = c.open
+        if raw == nil and k == 1 then return nil, text, name end
+        if raw == nil then drop(c, k) end
+        said, code = said or text, code or name
+    end
+    return false, said, code
+end
+
+local function open_channel(c)
+    local began = task.now()
+    while true do
+        local raw, text, name = try_lanes(c)
+        if raw ~= false then return raw, text, name end
+        local waited = task.now() - began
+        if c.lanes[1].peak == 0 and text and waited > REFUSED then return nil, text, name end
+        if c.lanes[1].peak > 0 and waited >= PATIENCE and may_add(c) then add_lane(c) else pause(c, began) end
     end
 end
 
 --- A spare channel is kept open, so that a command takes one round trip. It doesn't count against what others may
 --- need: when the server has no more places it is used up.
 local function prepare(c)
-    if c.preparing or c.spare or c.limit or c.closed then return end
+    local lane = c.lanes[1]
+    if c.preparing or c.spare or lane.limit or c.closed then return end
     c.preparing = true
     task.spawn(function()
-        local raw = c.session:open "session"
+        local raw = open_on(lane)
         c.preparing = false
         if not raw then return end
         if c.closed then return raw:close() end
@@ -72,11 +148,8 @@ end
 
 local function take(c)
     local raw = c.spare
-    if raw then
-        c.spare = nil
-        c.open = c.open + 1
-        return raw
-    end
+    c.spare = nil
+    if raw then return raw end
     return open_channel(c)
 end
 
@@ -86,8 +159,6 @@ function functions.exec(self, line, opts)
     prepare(self)
     local function failed(...)
         raw:close()
-        self.open = self.open - 1
-        self.freed:notify()
         return ...
     end
     for var, value in pairs(self.setenv or {}) do raw:request("env", var, value) end
@@ -98,12 +169,7 @@ function functions.exec(self, line, opts)
     end
     local ok, why, code = raw:request("exec", line)
     if not ok then return failed(nil, why, code) end
-    local channel = wrap(raw)
-    channel.done = function()
-        self.open = self.open - 1
-        self.freed:notify()
-    end
-    return channel
+    return wrap(raw)
 end
 
 local function pass_through(c, kind, where, port)
@@ -117,19 +183,32 @@ function functions.connect_unix(self, path) return pass_through(self, "unix", pa
 function functions.broken(self) return self.session:broken() end
 
 --- True while a new channel would have to wait for its turn.
-function functions.full(self) return self.limit ~= nil and self.open >= self.limit end
-
-function functions.close(self)
-    self.closed = true
-    if self.spare then self.spare:close() end
-    self.session:close()
+function functions.full(self)
+    if self.spare or may_add(self) or self.adding then return false end
+    for _, lane in ipairs(self.lanes) do
+        if has_room(lane) then return false end
+    end
+    return true
 end
 
---- A connector over a session that has logged in.
+--- Ends all connections, those to the same account that were made for more places too.
+function functions.close(self)
+    if self.closed then return end
+    self.closed = true
+    if self.spare then self.spare:close() end
+    for k = #self.lanes, 1, -1 do drop(self, k) end
+end
+
+--- A connector over a session that has logged in. `another` makes one more session of that kind: it, and a function
+--- that ends what it goes through; it raises where that is not possible.
 ---@param session userdata
 ---@param setenv table<string, string>?
-function M.new(session, setenv)
-    local state = {session = session, setenv = setenv, open = 0, freed = task.event()}
+---@param another (fun(): userdata, function)?
+function M.new(session, setenv, another)
+    local state = {
+        session = session, setenv = setenv, lanes = {{session = session, peak = 0}}, another = another, next_try = 0,
+        freed = task.event(),
+    }
     local connector = {}
     for name, fn in next, functions do
         connector[name] = function(...) return fn(state, ...) end
