@@ -18,7 +18,8 @@ case ${1##*/} in .|..) [ "$5" ] && [ -d "$1" ] && exit 0;; esac
 ( first; mkdir "$1" ) && { [ ! "$M" ] || chmod ug-s "$1"; } && setmode "$1" && exit
 [ "$5" ] && [ -d "$1" ] && exit
 there "$1" && die EEXIST
-denied "$1"; die $w]]
+# In /proc nothing can be made, whoever we are; mkdir knows why.
+denied "$1"; [ $w != EACCES ] || w=-; die $w]]
 
 -- mkdir makes it or fails, so a name that nobody guesses is enough.
 local MKTEMP = [[

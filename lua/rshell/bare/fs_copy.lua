@@ -14,11 +14,13 @@ unreadable() {
   f=${f%%//*}; f=${f%/}
   [ "$f" ]
 }
+# cp gives new folders the rights of the old ones, also where they are not to be kept.
+writable() { [ ! -d "$1" ] || find "$1" -type d -exec chmod u+rwx {} +; }
 # GNU keeps attributes too, and says nothing where there are none.
 copy() {
   [ "$flags" = -pRP ] && cp -a "$1" "$2" && return
   [ "$flags" = -pRP ] && rm -rf "$2"
-  cp $flags "$1" "$2" && return
+  cp $flags "$1" "$2" && { [ "$flags" = -pRP ] || writable "$2"; } && return
   unreadable "$1" && die EACCES "$f"
   denied "$2"; die $w "$3"
 }

@@ -112,10 +112,11 @@ keep() {
 local WRITE = M.MAKE .. FOLLOW .. CUT .. OVER .. KEEP .. [[
 L=$2 M=$3 U=$4 y=$7
 fill() {
-  if [ "$old" ]; then keep "$t" "$x" || return 1; else setmode "$x"; fi
+  [ ! "$old" ] || keep "$t" "$x" || return 1
   cat >&4 || die -
   [ "$(size "$x")" = "$L" ] || die EIO
-  [ ! "$old" ] || { chmod "$(bits "$t")" "$x" && setmode "$x"; } || die -
+  # The mode comes last: it may be one that forbids us to look.
+  { [ ! "$old" ] || chmod "$(bits "$t")" "$x"; } && setmode "$x" || die -
   [ ! "$y" ] || sync "$x" 2>/dev/null || sync
 }
 # True when $x has all; false when it can't be made there, or not for this owner.

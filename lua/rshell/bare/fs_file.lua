@@ -39,7 +39,11 @@ else
   [ "$h" = W ] && die ENOENT
   ( first; set -C; : >"$1" ) || { there "$1" && [ $h = x ] && die EEXIST; [ -L "$1" ] && ( first; : >>"$1" ); } ||
     { denied "$1"; die $w; }
+  # It stays open for us whatever its mode says.
+  command exec 5>>"$1" || die -
   setmode "$1" || die -
+  hello; [ "$5" ] || cat >&5 || die -
+  exit 0
 fi
 case $h in
 w) { hello; [ "$5" ] || cat >&4; } 4>"$1";;

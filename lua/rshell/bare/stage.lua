@@ -61,6 +61,12 @@ local function environment(env)
     elseif path ~= nil then -- so that env itself is found
         if path then set[#set + 1] = quote("PATH=" .. path) else unset[#unset + 1] = "-u PATH" end
     end
+    for _, word in ipairs(set) do
+        if word:find "^'?%-" then
+            unset[#unset + 1] = "--"
+            break
+        end
+    end
     table.move(set, 1, #set, #unset + 1, unset)
     return code, unset
 end
