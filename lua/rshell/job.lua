@@ -359,9 +359,10 @@ function Job:close()
     task.shield(close, self)
 end
 
---- Sends a signal to all that runs.
+--- Sends a signal to all that runs, from the last to the first: who reads would end by itself when its writer is gone.
 function Job:kill(sig)
-    for i, handle in ipairs(self.handles) do
+    for i = #self.handles, 1, -1 do
+        local handle = self.handles[i]
         if not self.exited[i] then
             local ok, text, name = handle:kill(sig)
             if not ok and name ~= "ESRCH" then view.fail(self.segments[i].view, "kill", text, name) end
