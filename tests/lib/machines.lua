@@ -32,12 +32,14 @@ end
 -- A real server on loopback, with an account of its own; two connections to it are two machines.
 local bed
 
-local function over_ssh()
+local function over_ssh(host)
     bed = bed or require "bed".new()
-    return require("rshell").ssh("127.0.0.1", bed:options())
+    return require("rshell").ssh(host:format(bed.user), bed:options())
 end
 
-kinds.ssh = {get = over_ssh, other = over_ssh}
+kinds.ssh = {
+    get = function() return over_ssh "127.0.0.1" end, other = function() return over_ssh "%s@127.0.0.1" end,
+}
 
 local kind
 local made = {}
@@ -54,6 +56,13 @@ local function once(which)
     made[which] = made[which] or kind[which]()
     return made[which]
 end
+
+--- True where programs are started by a shell over there, without an agent.
+function machines.is_bare() return machines.kind ~= "local" end
+
+--- kB that may be on their way through a machine to a reader that has stopped: pipes, and over SSH its windows of up to
+--- 2 MB a direction, what libssh keeps of one, and our own 1 MB a stream.
+function machines.under_way() return machines.kind == "ssh" and 5000 or 2000 end
 
 --- The machine that is tested.
 function machines.get() return once "get" end

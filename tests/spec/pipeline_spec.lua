@@ -46,7 +46,12 @@ both("every stage's status; the last counts", function(t, a, b)
     t.eq((a["false"] | b["true"])(), "")
     t.raises("process", a["true"] | b["false"])
     t.same(select(4, (a:sh "kill -TERM $$" | b.cat):run()), {143, 0})
-    t.same({(a.cat | b:sh "kill -TERM $$"):run()}, {[2] = "", [3] = "", [4] = {0, 143}, [5] = "TERM"})
+    local killed = a.cat | b:sh "kill -TERM $$"
+    if a == b and machines.is_bare() then -- sh can't tell a signal from an exit with that code
+        t.same({killed:run()}, {143, "", "", {0, 143}})
+    else
+        t.same({killed:run()}, {[2] = "", [3] = "", [4] = {0, 143}, [5] = "TERM"})
+    end
 end)
 
 both("pipefail: the last stage that failed counts", function(t, a, b)

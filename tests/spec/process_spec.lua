@@ -356,7 +356,7 @@ spec.test("a reader that stops reading stops the writer", function(t)
     local dir <close> = m:tempdir()
     local count = dir / "count"
     local writer = m:sh("while :; do printf %1000s; echo >> $1; done", count)
-    for _, c in ipairs {writer, writer | other.cat} do
+    for hops, c in ipairs {writer, writer | other.cat} do
         count:write ""
         local p <close> = c:popen()
         t.ok(p.stdout:read(1))
@@ -366,7 +366,7 @@ spec.test("a reader that stops reading stops the writer", function(t)
             rshell.sleep(0.3)
             size = count:size()
         until size == before
-        t.ok(size < 2000, "it wrote " .. size .. " kB")
+        t.ok(size < hops * machines.under_way(), "it wrote " .. size .. " kB")
     end
 end)
 
@@ -379,7 +379,7 @@ spec.test("a program that doesn't read stops who writes", function(t)
             written = written + 10000
         end
     end)
-    t.ok(written < 1000000)
+    t.ok(written < 1000 * machines.under_way())
 end)
 
 spec.test("writing to one that has ended raises closed", function(t)

@@ -1,7 +1,8 @@
 -- m:list_processes and m:pgrep.
 package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
 local spec = require "spec"
-local m = require("machines").get()
+local machines = require "machines"
+local m = machines.get()
 local task = require "rshell.task"
 
 local function find(list, pid)
@@ -36,6 +37,7 @@ spec.test("patterns", function(t)
 end)
 
 spec.test("the one that looks is not found", function(t)
+    if machines.is_bare() then t.skip "another process looks over there" end
     local own
     for _, p in ipairs(m:list_processes()) do
         if p.name == "rshell" and p.args:find(arg[0], 1, true) then own = p end

@@ -2,6 +2,7 @@
 package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
 local spec = require "spec"
 local m = require("machines").get()
+local odd = require "odd"
 local rshell = require "rshell"
 local session = require "rshell.session"
 local task = require "rshell.task"
@@ -67,7 +68,7 @@ in_shells("a script has no input", function(t, s)
 end)
 
 in_shells("what a script redirects stays so", function(t, s)
-    local dir = t.tmp()
+    local dir = tostring(odd.dir(t, m))
     gives(t, s, "exec >" .. dir .. "/log; echo one", 0, "")
     gives(t, s, "echo two; echo err >&2", 0, "", "err\n")
     gives(t, s, "exec 2>" .. dir .. "/err; echo lost >&2", 0, "", "")
@@ -162,7 +163,7 @@ in_shells("a large script", function(t, s)
 end)
 
 spec.test("the view's settings", function(t)
-    local dir = t.tmp()
+    local dir = tostring(odd.dir(t, m))
     local view = m:with {cwd = dir, env = {SESSION_X = "a 'b'", HOME = false}, umask = tonumber("027", 8)}
     local s = open(t, nil, view)
     gives(t, s, 'pwd -P; echo "$SESSION_X"; echo "${HOME-none}"; umask', 0,
