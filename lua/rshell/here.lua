@@ -7,7 +7,7 @@ local M = {}
 
 local backend = setmetatable({}, {
     __index = function(t, name)
-        t[name] = require("rshell.sys." .. name)
+        t[name] = require(name == "tree" and "rshell.transfer.here" or "rshell.sys." .. name)
         return t[name]
     end,
 })

@@ -41,6 +41,16 @@ kinds.ssh = {
     get = function() return over_ssh "127.0.0.1" end, other = function() return over_ssh "%s@127.0.0.1" end,
 }
 
+-- For what goes from one to the other.
+kinds.up = {get = kinds["local"].get, other = kinds.bare.other}
+kinds.down = {get = kinds.bare.get, other = kinds["local"].other}
+kinds["up-busybox"] = {get = kinds["local"].get, other = kinds["bare-busybox"].other}
+kinds["down-busybox"] = {get = kinds["bare-busybox"].get, other = kinds["local"].other}
+kinds["bare-to-busybox"] = {get = kinds.bare.get, other = kinds["bare-busybox"].other}
+kinds["busybox-to-bare"] = {get = kinds["bare-busybox"].get, other = kinds.bare.other}
+kinds["up-ssh"] = {get = kinds["local"].get, other = over_ssh}
+kinds["down-ssh"] = {get = over_ssh, other = kinds["local"].other}
+
 local kind
 local made = {}
 

@@ -7,9 +7,11 @@ local rshell = require "rshell"
 local m, other = machines.get(), machines.other()
 local copy = rshell.copy
 
--- Every test runs on one machine and between two.
+-- Every test runs on one machine and between two; where the two are of different kinds, between them only.
 local function routes(name, fn)
-    for _, route in ipairs {{"on one machine", m, m}, {"between machines", m, other}} do
+    local all = {{"between machines", m, other}}
+    if m.backend == other.backend then table.insert(all, 1, {"on one machine", m, m}) end
+    for _, route in ipairs(all) do
         spec.test(name .. ": " .. route[1], function(t)
             return fn(t, odd.dir(t, route[2]), odd.dir(t, route[3]), route[2] == route[3])
         end)
@@ -31,6 +33,9 @@ local function tree(dir, name)
     return d
 end
 
+-- Neither tar nor touch of busybox know fractions of seconds.
+local COARSE = machines.kind:find "busybox" ~= nil
+
 -- What makes two trees the same: a line for each entry. plain: without modes and times.
 local function picture(dir, plain)
     local lines = {}
@@ -41,7 +46,7 @@ local function picture(dir, plain)
         if s.type == "link" then
             line = line .. " " .. s.target
         elseif not plain then
-            line = ("%s %o %.9f"):format(line, s.mode, s.mtime)
+            line = ("%s %o %.9f"):format(line, s.mode, COARSE and math.floor(s.mtime) or s.mtime)
         end
         lines[#lines + 1] = line
     end
@@ -57,7 +62,8 @@ routes("a tree", function(t, from, to)
     local r = copy(src, to / "dst")
     counts(t, r, 5, #odd.bytes + 2, 0)
     t.same(picture(to / "dst"), picture(src))
-    t.same({(to / "dst"):mode(), (to / "dst"):mtime()}, {src:mode(), src:mtime()})
+    local time = src:mtime()
+    t.same({(to / "dst"):mode(), (to / "dst"):mtime()}, {src:mode(), COARSE and math.floor(time) or time})
     t.eq(#to:list(), 1, "nothing else is left")
 end)
 
@@ -109,7 +115,7 @@ routes("size and time, or checksum", function(t, from, to)
     g:touch {mtime = 2e9}
     counts(t, copy(f, g, {checksum = true}), 0, 0, 1)
     t.eq(g:mtime(), 1e9, "the time comes along")
-    g:touch {mtime = 1e9 + 0.25}
+    g:touch {mtime = 1e9 + (COARSE and 2 or 0.25)}
     counts(t, copy(f, g), 1, 3, 0)
 end)
 

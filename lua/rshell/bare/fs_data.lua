@@ -175,13 +175,17 @@ fi
 cat >>"$1" || die -
 [ ! "$4" ] || sync "$1" 2>/dev/null || sync]]
 
--- $2 the time for GNU, $3 for busybox, $4 for POSIX, $5 the mode, $6 the umask.
-local TOUCH = M.MAKE .. [[
-M=$5 U=$6
+-- Options, the time for GNU, the path, the time for busybox and for POSIX.
+M.AT = [[
 at() {
   [ "$2" ] || { touch $1 "$3"; return; }
   touch $1 -d "$2" "$3" 2>/dev/null || touch $1 -d "$4" "$3" 2>/dev/null || TZ=UTC0 touch $1 -t "$5" "$3"
 }
+]]
+
+-- $2 the time for GNU, $3 for busybox, $4 for POSIX, $5 the mode, $6 the umask.
+local TOUCH = M.MAKE .. M.AT .. [[
+M=$5 U=$6
 if [ ! -e "$1" ]; then
   missing "$1"; [ $w = ENOENT ] || die $w
   case $1 in */) die EISDIR;; esac
@@ -195,7 +199,7 @@ at -c "$2" "$1" "$3" "$4" && exit
 die -]]
 
 --- A time as the kinds of touch take it.
-local function times(mtime)
+function M.times(mtime)
     if not mtime then return "", "", "" end
     local s = math.floor(mtime)
     local ns = math.floor((mtime - s) * 1e9 + 0.5)
@@ -208,7 +212,7 @@ end
 
 local function touch(shell, path, opts)
     opts = opts or {}
-    local exact, whole, posix = times(opts.mtime)
+    local exact, whole, posix = M.times(opts.mtime)
     return call.act(shell, TOUCH, {path}, {exact, whole, posix, M.mode(opts.mode), M.umask(opts.umask)})
 end
 

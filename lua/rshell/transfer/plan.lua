@@ -1,0 +1,200 @@
+-- What a copy has to do: two trees are compared, before anything is changed.
+--
+-- A tree is a node: stat (of lstat), names (sorted) and at (node by name) where it is a folder. A plan's names are
+-- relative to its root, whose own is "". Lists that have folders after what is in them are called deep.
+--
+--   send     files and links: {rel=, st=, old=, mode=, mtime=}; by: the same by rel
+--   make     new folders, deep: {rel=, st=, mode=, mtime=}
+--   clear    what is in the way of something of another kind
+--   gone     what isn't in the source, with delete
+--   into     folders that are there and get something, deep
+--   attrs    what is there and gets another mode or time, deep: {rel=, mode=, mtime=}
+--   skipped  how many files and links are unchanged
+--
+-- mode and mtime are nil where those of the source are not kept.
+
+local each = require "rshell.transfer.each"
+local fscall = require "rshell.fscall"
+local stream = require "rshell.transfer.file"
+
+local M = {}
+
+local below = each.below
+
+local function join(rel, name)
+    return rel == "" and name or rel .. "/" .. name
+end
+
+local function source_text(run, rel) return rel == "" and run.src or below(run.src, rel) end
+local function place_text(run, rel) return rel == "" and run.dst or below(run.dst, rel) end
+
+local function fail(side, what, text, words, name, hint)
+    fscall.fail({view = side.view, text = text}, what, words, name, nil, hint)
+end
+
+-- ---- trees ----
+
+--- The node of a stat.
+function M.node(stat)
+    return {stat = stat, names = {}, at = {}}
+end
+
+--- Adds what has this name below a root; its folder must be in the tree.
+function M.add(root, rel, stat)
+    local node, name = root, rel
+    local folder, last = rel:match "^(.*)/([^/]*)$"
+    if folder then
+        name = last
+        for part in folder:gmatch "[^/]+" do node = node and node.at[part] end
+    end
+    if not node then return end
+    node.names[#node.names + 1] = name
+    node.at[name] = M.node(stat)
+end
+
+--- Puts all names into their order.
+function M.sort(node)
+    table.sort(node.names)
+    for _, name in ipairs(node.names) do M.sort(node.at[name]) end
+end
+
+--- Calls fn(rel, node) for all nodes, folders first.
+function M.each(node, fn, rel)
+    rel = rel or ""
+    fn(rel, node)
+    for _, name in ipairs(node.names) do M.each(node.at[name], fn, join(rel, name)) end
+end
+
+--- Files of one size on both sides, which only their content tells apart.
+function M.candidates(source, there, list, rel)
+    list, rel = list or {}, rel or ""
+    local a, b = source.stat, there.stat
+    if a.type == "file" and b.type == "file" and a.size == b.size then list[#list + 1] = rel end
+    for _, name in ipairs(source.names) do
+        if there.at[name] then M.candidates(source.at[name], there.at[name], list, join(rel, name)) end
+    end
+    return list
+end
+
+-- ---- comparing ----
+
+--- Times are the same, or as near as the far end can keep them.
+local function same_time(p, st, old)
+    return st.mtime == old.mtime or p.coarse and old.mtime == math.floor(st.mtime)
+end
+
+local function unchanged(p, rel, st, old)
+    if p.run.o.always or old.type ~= st.type then return false end
+    if st.type == "link" then return old.target == st.target end
+    if old.size ~= st.size then return false end
+    if p.same then return p.same[rel] or false end
+    return same_time(p, st, old)
+end
+
+--- Notes what mode and time something that is there is to get.
+local function give(p, rel, st, old, touched)
+    if not p.run.o.preserve then return false end
+    local mode = old.mode ~= each.mode_of(st) and each.mode_of(st) or nil
+    local mtime = (touched or not same_time(p, st, old)) and st.mtime or nil
+    if mode or mtime then p.attrs[#p.attrs + 1] = {rel = rel, mode = mode, mtime = mtime} end
+end
+
+local function entry_of(p, rel, st, old)
+    local keep = p.run.o.preserve
+    return {
+        rel = rel, st = st, old = old, mode = keep and each.mode_of(st) or nil, mtime = keep and st.mtime or nil,
+        src = source_text(p.run, rel), dst = place_text(p.run, rel),
+    }
+end
+
+--- A file or a link: true when the folder that it is in changes.
+local function plan_leaf(p, rel, st, old)
+    if old and unchanged(p, rel, st, old) then
+        p.skipped = p.skipped + 1
+        if st.type == "file" then give(p, rel, st, old) end
+        return false
+    end
+    if old and old.type == "dir" then
+        if not p.run.o.delete then
+            local text = place_text(p.run, rel)
+            fail(p.run.to, "replace", text, "is a directory", "EISDIR",
+                rel == "" and ('"%s/" copies into the folder, delete=true replaces it'):format(text) or nil)
+        end
+        p.clear[#p.clear + 1] = rel
+    end
+    local entry = entry_of(p, rel, st, old)
+    p.send[#p.send + 1], p.by[rel] = entry, entry
+    return true
+end
+
+--- Names of partial files that will be continued.
+local function partials(p, rel, node)
+    local keep = {}
+    if not p.run.o.resume then return keep end
+    for name, child in pairs(node.at) do
+        keep[stream.partial_name(p.run, source_text(p.run, join(rel, name)), child.stat)] = true
+    end
+    return keep
+end
+
+local function plan_others(p, rel, node, there)
+    local keep, changed = partials(p, rel, node), false
+    for _, name in ipairs(there.names) do
+        if not node.at[name] and not keep[name] then
+            p.gone[#p.gone + 1] = join(rel, name)
+            changed = true
+        end
+    end
+    return changed
+end
+
+local plan
+
+--- A folder: true when it wasn't there.
+local function plan_folder(p, rel, node, there)
+    local through = rel == "" and p.through
+    if there and there.stat.type ~= "dir" and not through then
+        if p.run.o.always then fail(p.run.to, "replace", place_text(p.run, rel), "not a directory", "ENOTDIR") end
+        p.clear[#p.clear + 1] = rel
+        there = nil
+    end
+    local changed = there and p.run.o.delete and plan_others(p, rel, node, there) or false
+    local before = #p.send + #p.make
+    for _, name in ipairs(node.names) do
+        local child_changed = plan(p, join(rel, name), node.at[name], there and there.at[name])
+        changed = changed or child_changed
+    end
+    if not there then
+        p.make[#p.make + 1] = entry_of(p, rel, node.stat)
+        return true
+    end
+    if there.stat.dev ~= p.device then p.devices = true end
+    if #p.send + #p.make > before then p.into[#p.into + 1] = rel end
+    if not through then give(p, rel, node.stat, there.stat, changed) end
+    return false
+end
+
+function plan(p, rel, node, there)
+    local st = node.stat
+    if st.type == "dir" then return plan_folder(p, rel, node, there) end
+    if st.type == "file" or st.type == "link" then return plan_leaf(p, rel, st, there and there.stat) end
+    if st.type ~= "socket" or rel == "" then
+        fail(p.run.from, "copy", source_text(p.run, rel),
+            ("a %s can't be copied to another machine"):format(st.type), "EUSAGE")
+    end
+    return false
+end
+
+--- The plan for a run. there: the tree at the destination, or nil; facts: through (its root is a link to a folder),
+--- coarse (it keeps whole seconds only); same: by rel what has the same content, or nil where sizes and times decide.
+---@param run table from, to, src, dst, o
+function M.make(run, source, there, facts, same)
+    local p = {
+        run = run, through = facts.through, coarse = facts.coarse, same = same, device = there and there.stat.dev,
+        send = {}, by = {}, make = {}, clear = {}, gone = {}, into = {}, attrs = {}, skipped = 0,
+    }
+    plan(p, "", source, there)
+    return p
+end
+
+return M
