@@ -68,7 +68,7 @@ static bool grow(struct encoder *e, size_t n)
 
 static inline bool room(struct encoder *e, size_t n)
 {
-    return (size_t)(e->end - e->at) >= n || grow(e, n);
+    return (e->at && (size_t)(e->end - e->at) >= n) || grow(e, n);
 }
 
 /* Bytes from the buffer's first on; the buffer may move, so places are kept as such. */
@@ -511,16 +511,17 @@ int rs_codec_encode(lua_State *L, int first, int last, int export, rs_buf *out)
     e.slots = lua_gettop(L) + 1;
     lua_pushnil(L);
     lua_pushnil(L);
-    bool ok = grow(&e, 1);
+    bool ok = true;
     for (int i = first; ok && i <= last; i++) {
         e.value = i - first + 1;
-        ok = put_value(&e, i);
+        ok = room(&e, 1) && put_value(&e, i);
     }
     if (!ok) {
         push_message(&e);
         return e.err;
     }
-    rs_buf_commit(out, offset(&e) - rs_buf_len(out));
+    if (e.at)
+        rs_buf_commit(out, offset(&e) - rs_buf_len(out));
     lua_settop(L, e.slots - 1);
     return 0;
 }
