@@ -1,5 +1,9 @@
--- A real OpenSSH server on loopback for one suite: its own keys, its own port, and as root its own account with a
--- plain home, so that nobody's shell start-up files matter. All of it goes when the bed is closed.
+-- A real SSH server on loopback for one suite: its own keys, its own port, and as root its own account with a plain
+-- home, so that nobody's shell start-up files matter. All of it goes when the bed is closed.
+--
+--   local bed <close> = bed.new()               -- OpenSSH as it comes
+--   local bed <close> = bed.odd "sftp_only"     -- one of the servers that are met out there: see ODD
+--   local m <close> = rshell.ssh("127.0.0.1", bed:options())
 
 local host = require "rshell.sys.host"
 local net = require "rshell.sys.net"
@@ -74,10 +78,20 @@ local function wait_until_up(bed)
     error("sshd did not start:\n" .. tostring(here:path(bed.dir, "log"):read()))
 end
 
+local function sshd(bed)
+    write_config(bed)
+    return here["/usr/sbin/sshd"]["-D"]["-e"]["-f"][bed.dir .. "/sshd_config"]
+end
+
+--- Its sessions are processes of its own group, which goes as a whole.
+local function dropbear(bed)
+    return here["/usr/sbin/dropbear"]["-F"]["-E"]["-s"]["-m"]["-r"][bed.host_key]["-P"][bed.dir .. "/pid"]["-p"][
+        "127.0.0.1:" .. bed.port]
+end
+
 function Bed:start()
-    write_config(self)
-    local sshd = here["/usr/sbin/sshd"]["-D"]["-e"]["-f"][self.dir .. "/sshd_config"]
-    self.server = sshd:err_to(self.dir .. "/log"):popen()
+    local server = (self.dropbear and dropbear or sshd)(self)
+    self.server = server:err_to(self.dir .. "/log"):popen()
     wait_until_up(self)
 end
 
@@ -111,11 +125,32 @@ end
 
 Bed.__close = Bed.close
 
---- config: lines of sshd_config that come first; shell: the account's login shell.
----@param opts {config: string[]?, shell: string?}?
+--- Dropbear reads the account's own list of keys, and has a format of its own for its key.
+local function prepare_dropbear(bed)
+    here.rm(bed.host_key, bed.host_key .. ".pub")
+    bed.public = here.dropbearkey("-t", "ed25519", "-f", bed.host_key):match "ssh%-ed25519 %S+"
+    local dir = here:path(bed.home, ".ssh"):mkdir {exist_ok = true, mode = "700"}
+    local keys = (dir / "authorized_keys"):append(here:path(bed.key .. ".pub"):read(), {mode = "600"})
+    if bed.account then here.chown("-R", bed.user, dir) end
+    return keys
+end
+
+--- Files of the account's home, by name.
+local function fill_home(bed, files)
+    for name, text in pairs(files) do
+        local path = here:path(bed.home, name)
+        path.parent:mkdir {parents = true, exist_ok = true}
+        path:write(text, {mode = "644"})
+        if bed.account then here.chown("-R", bed.user, here:path(bed.home, name:match "^[^/]*")) end
+    end
+end
+
+--- config: lines of sshd_config that come first; shell: the account's login shell; home: files in its home (as root
+--- only); dropbear: that server instead of OpenSSH's.
+---@param opts {config: string[]?, shell: string?, home: table<string, string>?, dropbear: boolean?}?
 function M.new(opts)
     opts = opts or {}
-    local bed = setmetatable({config = opts.config or {}, shell = opts.shell}, Bed)
+    local bed = setmetatable({config = opts.config or {}, shell = opts.shell, dropbear = opts.dropbear}, Bed)
     bed.tmp = here:tempdir()
     bed.dir = tostring(bed.tmp)
     here.chmod("755", bed.dir)
@@ -125,11 +160,34 @@ function M.new(opts)
     make_account(bed)
     here.mkdir("-m", "755", bed.dir .. "/keys")
     here:path(bed.dir, "keys", bed.user):write(here:path(bed.key .. ".pub"):read(), {mode = "644"})
+    if bed.dropbear then prepare_dropbear(bed) end
+    if bed.account then fill_home(bed, opts.home or {}) end
     bed.known_hosts = bed.dir .. "/known_hosts"
-    local public = here:path(bed.host_key .. ".pub"):read():match "^(%S+ %S+)"
+    local public = bed.dropbear and bed.public or here:path(bed.host_key .. ".pub"):read():match "^(%S+ %S+)"
     here:path(bed.known_hosts):write(("[127.0.0.1]:%d %s\n"):format(bed.port, public))
     bed:start()
     return bed
 end
+
+-- ---- servers that are met out there ----
+
+local LOUD = 'echo "Welcome to $HOSTNAME"; echo "mail: none" >&2; printf "no newline"\n'
+
+local ODD = {
+    dropbear = {dropbear = true},
+    one_session = {config = {"MaxSessions 1"}},
+    rekey = {config = {"RekeyLimit 1M"}},
+    -- Also what isn't run by a login shell: bash reads .bashrc under sshd.
+    noise = {shell = "/bin/bash", home = {[".bashrc"] = LOUD, [".profile"] = LOUD, [".ssh/rc"] = LOUD}},
+    forced_command = {config = {'ForceCommand echo "only backups here"'}},
+    forced_shell = {config = {[[ForceCommand exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"]]}},
+    no_tty = {config = {"PermitTTY no"}},
+    sftp_only = {config = {"ForceCommand internal-sftp"}},
+    no_forwarding = {config = {"DisableForwarding yes"}},
+}
+
+--- One of ODD.
+---@param name string
+function M.odd(name) return M.new(assert(ODD[name], "no such server")) end
 
 return M
