@@ -10,7 +10,8 @@ local task = require "rshell.task"
 
 local M = {}
 
-local AGENT_SECONDS = 20
+local AGENT_SECONDS = 20 -- there may be somebody who has to confirm
+local LOGIN_SECONDS = 120 -- and at the server, where a second factor is asked for; it gives up by itself then
 local ASK_TRIES = 3
 
 -- Keys that were decrypted, by path: a passphrase is asked for once, for all hosts.
@@ -23,6 +24,7 @@ local loading = {}
 ---@field opts table of ssh(): password, passphrase
 ---@field config table
 ---@field who string user@host, for prompts
+---@field seconds number that the server may take for an answer
 ---@field tried string[]
 ---@field methods string? what the server accepts, once it has said so
 
@@ -39,6 +41,12 @@ local function judge(l, what, verdict, text, name)
     if verdict == "accepted" then return true end
     l.methods = l.session:methods()
     return false
+end
+
+--- One attempt. A server that doesn't answer is a timeout; people who are asked have their time.
+local function attempt(l, how, ...)
+    local patience = (how == "password" or how == "ask") and LOGIN_SECONDS or 0
+    return task.timeout(math.max(l.seconds, patience), l.session.auth, l.session, how, ...)
 end
 
 -- ---- keys ----
@@ -89,7 +97,7 @@ local function welcome(l, path)
     local type, base64 = (text or ""):match "^(%S+)%s+(%S+)"
     local public = type and raw.public_key(type, base64)
     if not public then return true end
-    local verdict = l.session:auth("offer", public)
+    local verdict = attempt(l, "offer", public)
     if verdict == "denied" then l.methods = l.session:methods() end
     return verdict ~= "denied"
 end
@@ -112,7 +120,7 @@ local function try_file(l, path)
         l.tried[#l.tried + 1] = ("%s (%s)"):format(shown, why or "can't be read")
         return false
     end
-    return judge(l, shown, l.session:auth("key", key))
+    return judge(l, shown, attempt(l, "key", key))
 end
 
 local function blob_of(path)
@@ -140,15 +148,17 @@ end
 local function try_agent(l)
     local path = l.config.identityagent or os.getenv "SSH_AUTH_SOCK"
     if not path or path == "" or path == "none" then return false end
-    local keys = agent.keys(path, AGENT_SECONDS)
+    local keys = agent.keys(path, math.min(AGENT_SECONDS, l.seconds))
     if not keys then
         l.tried[#l.tried + 1] = "agent (does not answer)"
         return false
     end
     keys = chosen(l, keys)
     if #keys == 0 then return false end
+    -- Where it is the server that doesn't go on.
+    local patience = l.opts.connect_timeout or AGENT_SECONDS
     return judge(l, ("agent (%d key%s)"):format(#keys, #keys == 1 and "" or "s"),
-        agent.login(l.session, path, keys, AGENT_SECONDS))
+        task.timeout(patience + l.seconds, agent.login, l.session, path, keys, patience))
 end
 
 local function try_keys(l)
@@ -187,11 +197,11 @@ end
 local function try_interactive(l)
     if not accepts(l, "keyboard-interactive") or l.config.kbdinteractiveauthentication == false then return false end
     for _ = 1, l.opts.password ~= nil and 1 or l.config.numberofpasswordprompts or ASK_TRIES do
-        local verdict, text, name = l.session:auth "ask"
+        local verdict, text, name = attempt(l, "ask")
         while verdict == "asks" do
             local _, instruction, questions = l.session:questions()
             if not answer_all(l, questions, instruction) then return false end
-            verdict, text, name = l.session:auth "ask"
+            verdict, text, name = attempt(l, "ask")
         end
         if judge(l, "keyboard-interactive", verdict, text, name) then return true end
         if not accepts(l, "keyboard-interactive") or (l.opts.batch and l.opts.password == nil) then return false end
@@ -204,7 +214,7 @@ local function try_password(l)
     for _ = 1, l.opts.password ~= nil and 1 or l.config.numberofpasswordprompts or ASK_TRIES do
         local secret, given = password(l)
         if not secret then return false end
-        if judge(l, "password", l.session:auth("password", secret)) then return true end
+        if judge(l, "password", attempt(l, "password", secret)) then return true end
         if given or not accepts(l, "password") then return false end
     end
     return false
@@ -222,7 +232,7 @@ local function ways(l)
     for name in (type(order) == "table" and table.concat(order, ",") or order):gmatch "[^,]+" do
         local way = WAYS[name]
         if way and way ~= try_keys then
-            list[#list + 1] = function() return not l.methods and judge(l, nil, l.session:auth "none") end
+            list[#list + 1] = function() return not l.methods and judge(l, nil, attempt(l, "none")) end
         end
         list[#list + 1] = way
     end

@@ -249,8 +249,8 @@ local function check_size(cfg, key)
     end
 end
 
-local function handshake(session, cfg)
-    local ok, text, name = session:handshake()
+local function handshake(session, cfg, seconds)
+    local ok, text, name = task.timeout(seconds, session.handshake, session)
     if ok then return end
     if name == "ECLOSED" or name == "ECONNRESET" then
         err.raise {kind = "connect", message = ("%s port %d closed the connection before SSH had begun: %s")
@@ -259,7 +259,7 @@ local function handshake(session, cfg)
     err.raise {kind = "protocol", message = ("no SSH with %s port %d: %s"):format(cfg.hostname, cfg.port, text)}
 end
 
-local function open_session(opts, cfg, stream)
+local function open_session(opts, cfg, stream, seconds)
     local name, port = cfg.hostname, cfg.port
     if cfg.hostkeyalias then name, port = cfg.hostkeyalias, 22 end -- an alias stands without its port
     local files = files_of(opts, cfg)
@@ -270,7 +270,7 @@ local function open_session(opts, cfg, stream)
     })
     if not session then err.raise {kind = err.kind_of(code), message = "can't begin SSH: " .. text} end
     local ok, e = pcall(function()
-        handshake(session, cfg)
+        handshake(session, cfg, seconds)
         local type, key = session:host_key()
         check_size(cfg, key)
         hostkey.check {
@@ -373,11 +373,11 @@ local function log_in(target, opts, cfg)
     local who = ("%s@%s"):format(cfg.user, cfg.hostname)
     local session, close_way
     local ok, e = pcall(function()
-        -- The handshake has a limit; people who type a password or answer a question have none.
+        -- The server has a limit for each answer; people who type a password or answer a question have none.
         local stream
         stream, close_way = task.timeout(seconds, open_stream, opts, cfg, seconds)
-        session = task.timeout(mode_of(opts, cfg) == "ask" and 600 or seconds, open_session, opts, cfg, stream)
-        auth.login {session = session, opts = opts, config = cfg, who = who}
+        session = open_session(opts, cfg, stream, seconds)
+        auth.login {session = session, opts = opts, config = cfg, who = who, seconds = seconds}
     end)
     if ok then return session, close_way end
     if session then session:close() end
