@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/ssh_lua.h"
 #include "base/err.h"
 #include "loop/job.h"
 #include "loop/task.h"
@@ -63,6 +64,16 @@ static int fail(lua_State *L, lsession *ls, int err)
         lua_replace(L, -3);
     }
     return 3;
+}
+
+rs_ssh *rs_lssh_check(lua_State *L, int i)
+{
+    return check_session(L, i);
+}
+
+int rs_lssh_fail(lua_State *L, int i, int err)
+{
+    return fail(L, luaL_checkudata(L, i, SESSION), err);
 }
 
 /* ---- sessions ---- */
@@ -145,15 +156,27 @@ static int l_handshake(lua_State *L)
     return run_step(L, p, &p->step, step_over);
 }
 
+static int ping_over(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    rs_ssh_step *step = (rs_ssh_step *)ctx;
+    int err = step->wait.status;
+    free(step);
+    if (err)
+        return rs_lssh_fail(L, 1, err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* session:ping(): one round trip */
 static int l_ping(lua_State *L)
 {
-    check_session(L, 1);
-    lstep *p = push_step(L, 1);
-    p->step.try = rs_ssh_ping;
-    p->step.name = "a ping";
-    p->step.global = true;
-    return run_step(L, p, &p->step, step_over);
+    rs_ssh *s = check_session(L, 1);
+    rs_task_check(L);
+    rs_ssh_step *step = rs_ssh_ping(s);
+    if (!step)
+        return luaL_error(L, "not enough memory");
+    return rs_task_wait(L, &step->wait, (lua_KContext)step, ping_over);
 }
 
 /* session:places(): how many channels for programs are open, and are being opened */
@@ -431,26 +454,26 @@ static int l_key_gc(lua_State *L)
 
 /* ---- channels ---- */
 
+/* Stack: the session, its arguments up to 4, the channel. */
 static int open_over(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
-    lstep *p = (lstep *)ctx;
-    if (p->wait->status)
-        return fail(L, p->ls, p->wait->status);
+    rs_ssh_request *r = (rs_ssh_request *)ctx;
+    int err = r->step.wait.status;
+    rs_ssh_request_free(r);
     lua_settop(L, 5);
-    return 1;
+    return err ? rs_lssh_fail(L, 1, err) : 1;
 }
 
 /* session:open("session" | "tcp" | "unix", where, port): a channel */
 static int l_open(lua_State *L)
 {
     static const char *const names[] = {"session", "tcp", "unix", NULL};
-    static const char *const steps[] = {"a channel", "a TCP channel", "a unix channel"};
-    static int (*const tries[])(rs_ssh *, rs_ssh_step *) = {rs_ssh_open_session, rs_ssh_open_tcp, rs_ssh_open_unix};
     rs_ssh *s = check_session(L, 1);
     int kind = luaL_checkoption(L, 2, "session", names);
-    const char *where = kind ? luaL_checkstring(L, 3) : NULL;
+    const char *where = kind ? luaL_checkstring(L, 3) : "";
     int port = (int)luaL_optinteger(L, 4, 0);
+    rs_task_check(L);
     lua_settop(L, 4);
     lchannel *lc = lua_newuserdatauv(L, sizeof *lc, 1);
     lc->c = NULL;
@@ -460,11 +483,10 @@ static int l_open(lua_State *L)
     lc->c = rs_ssh_channel_new(s, kind == 0);
     if (!lc->c)
         return rs_error_edge(L, RS_ECLOSED);
-    lstep *p = push_step(L, 1);
-    p->request = (rs_ssh_request){.channel = lc->c, .text = where, .a = port};
-    p->request.step.try = tries[kind];
-    p->request.step.name = steps[kind];
-    return run_step(L, p, &p->request.step, open_over);
+    rs_ssh_request *r = rs_ssh_open(s, lc->c, (enum rs_ssh_to)kind, where, port);
+    if (!r)
+        return luaL_error(L, "not enough memory");
+    return rs_task_wait(L, &r->step.wait, (lua_KContext)r, open_over);
 }
 
 /* channel:request("exec" | "subsystem" | "pty" | "env", text, value or rows, cols): true */
@@ -639,6 +661,7 @@ static const luaL_Reg session_methods[] = {
     {"answer", l_answer},
     {"auth_agent", l_auth_agent},
     {"open", l_open},
+    {"listen", rs_lforward_listen},
     {"broken", l_broken},
     {"close", l_session_close},
     {"__gc", l_session_close},
@@ -671,6 +694,7 @@ int luaopen_rs_ssh(lua_State *L)
     register_class(L, SESSION, session_methods);
     register_class(L, CHANNEL, channel_methods);
     register_class(L, KEY, key_methods);
+    rs_lforward_register(L);
     luaL_newlib(L, functions);
     return 1;
 }

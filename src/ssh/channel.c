@@ -372,6 +372,16 @@ rs_ssh_channel *rs_ssh_channel_new(rs_ssh *s, bool program)
     return c;
 }
 
+rs_ssh_channel *rs_ssh_channel_take(rs_ssh *s, struct ssh_message_struct *message)
+{
+    rs_ssh_channel *c = rs_ssh_channel_new(s, false);
+    if (c && ssh_message_channel_request_open_reply_accept_channel(message, c->raw) != SSH_OK) {
+        rs_ssh_channel_put(c);
+        return NULL;
+    }
+    return c;
+}
+
 void rs_ssh_channel_close(rs_ssh_channel *c)
 {
     if (!c->ssh || !c->raw || c->closed)
@@ -445,7 +455,7 @@ static rs_ssh_request *request_of(rs_ssh_step *step)
     return (rs_ssh_request *)((char *)step - offsetof(rs_ssh_request, step));
 }
 
-int rs_ssh_open_session(rs_ssh *s, rs_ssh_step *step)
+static int try_session(rs_ssh *s, rs_ssh_step *step)
 {
     rs_ssh_channel *c = request_of(step)->channel;
     int result = outcome(ssh_channel_open_session(c->raw));
@@ -460,18 +470,54 @@ int rs_ssh_await_room(rs_ssh *s, rs_ssh_step *step)
     return p->open + p->opening < request_of(step)->a ? 0 : RS_SSH_AGAIN;
 }
 
-int rs_ssh_open_tcp(rs_ssh *s, rs_ssh_step *step)
+static int try_tcp(rs_ssh *s, rs_ssh_step *step)
 {
     (void)s;
     rs_ssh_request *r = request_of(step);
     return outcome(ssh_channel_open_forward(r->channel->raw, r->text, r->a, "127.0.0.1", 0));
 }
 
-int rs_ssh_open_unix(rs_ssh *s, rs_ssh_step *step)
+static int try_unix(rs_ssh *s, rs_ssh_step *step)
 {
     (void)s;
     rs_ssh_request *r = request_of(step);
     return outcome(ssh_channel_open_forward_unix(r->channel->raw, r->text, "127.0.0.1", 0));
+}
+
+/* Nobody else knows of a channel that opened too late, and a server that isn't told keeps it among its sessions. */
+static void drop_late(rs_ssh *s, rs_ssh_step *step, int result)
+{
+    (void)s;
+    rs_ssh_request *r = request_of(step);
+    if (result == 0)
+        rs_ssh_channel_close(r->channel);
+    rs_ssh_channel_put(r->channel);
+    free(r);
+}
+
+rs_ssh_request *rs_ssh_open(rs_ssh *s, rs_ssh_channel *c, enum rs_ssh_to to, const char *where, int port)
+{
+    static int (*const tries[])(rs_ssh *, rs_ssh_step *) = {try_session, try_tcp, try_unix};
+    static const char *const names[] = {"a channel", "a TCP channel", "a unix channel"};
+    size_t n = strlen(where) + 1;
+    rs_ssh_request *r = calloc(1, sizeof *r + n);
+    if (!r)
+        return NULL;
+    r->text = memcpy(r + 1, where, n);
+    r->a = port;
+    r->channel = c;
+    r->step.try = tries[to];
+    r->step.name = names[to];
+    r->step.orphaned = drop_late;
+    c->holders++;
+    rs_ssh_run(s, &r->step);
+    return r;
+}
+
+void rs_ssh_request_free(rs_ssh_request *r)
+{
+    rs_ssh_channel_put(r->channel);
+    free(r);
 }
 
 int rs_ssh_exec(rs_ssh *s, rs_ssh_step *step)

@@ -21,6 +21,9 @@ typedef struct rs_ssh_exit {
 rs_ssh_channel *rs_ssh_channel_new(rs_ssh *s, bool program);
 void rs_ssh_channel_put(rs_ssh_channel *c);
 
+/* Accepts a channel that the server has offered; NULL when that can't be. To be called inside libssh's callbacks only. */
+rs_ssh_channel *rs_ssh_channel_take(rs_ssh *s, struct ssh_message_struct *message);
+
 /* Requests, as steps; `step` is inside the request. One at a time a channel. RS_EPROTO with rs_ssh_refusal when the server says
  * no. */
 typedef struct rs_ssh_request {
@@ -31,10 +34,15 @@ typedef struct rs_ssh_request {
     int a, b;
 } rs_ssh_request;
 
-int rs_ssh_open_session(rs_ssh *s, rs_ssh_step *step);
+/* What is behind a channel. */
+enum rs_ssh_to { RS_SSH_SESSION, RS_SSH_TCP, RS_SSH_UNIX };
+
+/* Opens c: `where` is a host or a path, copied. NULL without memory. The request is the caller's, who frees it once its wait is
+ * done; when the wait is abandoned the channel is closed as soon as the server has opened it. */
+rs_ssh_request *rs_ssh_open(rs_ssh *s, rs_ssh_channel *c, enum rs_ssh_to to, const char *where, int port);
+void rs_ssh_request_free(rs_ssh_request *r);
+
 int rs_ssh_await_room(rs_ssh *s, rs_ssh_step *step); /* until fewer than a places are taken; needs no channel */
-int rs_ssh_open_tcp(rs_ssh *s, rs_ssh_step *step);   /* text: host, a: port */
-int rs_ssh_open_unix(rs_ssh *s, rs_ssh_step *step);  /* text: path */
 int rs_ssh_exec(rs_ssh *s, rs_ssh_step *step);       /* text: command */
 int rs_ssh_subsystem(rs_ssh *s, rs_ssh_step *step);  /* text: name */
 int rs_ssh_pty(rs_ssh *s, rs_ssh_step *step);        /* text: TERM, a: rows, b: columns */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
+#include <libssh/server.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -121,6 +122,16 @@ static void step_remove(rs_ssh_step *step)
     step->at = NULL;
 }
 
+static void finish(rs_ssh *s, rs_ssh_step *step, int result)
+{
+    if (step->at)
+        step_remove(step);
+    if (step->alone)
+        step->orphaned(s, step, result);
+    else
+        rs_wait_done(&step->wait, result);
+}
+
 static void note_broken(rs_ssh *s, const char *why)
 {
     if (s->broken[0])
@@ -132,11 +143,8 @@ static void note_broken(rs_ssh *s, const char *why)
 /* Tells everybody. */
 static void collapse(rs_ssh *s)
 {
-    while (s->steps) {
-        rs_ssh_step *step = s->steps;
-        step_remove(step);
-        rs_wait_done(&step->wait, RS_ECLOSED);
-    }
+    while (s->steps)
+        finish(s, s->steps, RS_ECLOSED);
     while (s->members) {
         rs_ssh_member *m = s->members;
         rs_ssh_leave(m);
@@ -157,9 +165,7 @@ static bool try_steps(rs_ssh *s)
         if (result == RS_SSH_AGAIN)
             continue;
         any = true;
-        if (step->at)
-            step_remove(step);
-        rs_wait_done(&step->wait, result);
+        finish(s, step, result);
     }
     return any;
 }
@@ -168,8 +174,24 @@ static void settle_members(rs_ssh *s)
 {
     for (rs_ssh_member *m = s->members, *next; m; m = next) {
         next = m->next;
-        m->settle(m);
+        if (m->settle)
+            m->settle(m);
     }
+}
+
+/* What the server asks for and no member takes is refused: 1 makes libssh do that. */
+static int on_message(ssh_session raw, ssh_message message, void *user)
+{
+    (void)raw;
+    rs_ssh *s = user;
+    if (ssh_message_type(message) != SSH_REQUEST_CHANNEL_OPEN)
+        return 1;
+    for (rs_ssh_member *m = s->members, *next; m; m = next) {
+        next = m->next;
+        if (m->offered && m->offered(m, message))
+            return 0;
+    }
+    return 1;
 }
 
 /* Lets libssh read and write what it can, then everybody look at what has changed. */
@@ -243,16 +265,19 @@ void rs_ssh_suspend(rs_ssh *s, bool on)
 static void forget(rs_wait *w)
 {
     rs_ssh_step *step = w->op;
-    if (step->at)
+    if (step->orphaned)
+        step->alone = true;
+    else if (step->at)
         step_remove(step);
 }
 
-void rs_ssh_run(rs_ssh *s, rs_ssh_step *step)
+static void begin(rs_ssh *s, rs_ssh_step *step, bool alone)
 {
     rs_wait_init(&step->wait, forget, step);
     step->at = NULL;
+    step->alone = alone;
     if (s->broken[0]) {
-        rs_wait_done(&step->wait, RS_ECLOSED);
+        finish(s, step, RS_ECLOSED);
         return;
     }
     rs_ssh_trace_sent(s->trace, step->name);
@@ -263,6 +288,16 @@ void rs_ssh_run(rs_ssh *s, rs_ssh_step *step)
     step->at = end;
     *end = step;
     rs_ssh_kick(s);
+}
+
+void rs_ssh_run(rs_ssh *s, rs_ssh_step *step)
+{
+    begin(s, step, false);
+}
+
+void rs_ssh_run_alone(rs_ssh *s, rs_ssh_step *step)
+{
+    begin(s, step, true);
 }
 
 void rs_ssh_join(rs_ssh *s, rs_ssh_member *m)
@@ -302,10 +337,29 @@ int rs_ssh_handshake(rs_ssh *s, rs_ssh_step *step)
 
 /* ssh_send_keepalive isn't used: it leaves the one slot for global requests pending, and the next request takes its refusal for
  * its own. */
-int rs_ssh_ping(rs_ssh *s, rs_ssh_step *step)
+static int try_ping(rs_ssh *s, rs_ssh_step *step)
 {
     (void)step;
     return ssh_channel_cancel_forward(s->raw, "127.0.0.255", 1) == SSH_AGAIN ? RS_SSH_AGAIN : 0;
+}
+
+static void drop_ping(rs_ssh *s, rs_ssh_step *step, int result)
+{
+    (void)s, (void)result;
+    free(step);
+}
+
+rs_ssh_step *rs_ssh_ping(rs_ssh *s)
+{
+    rs_ssh_step *step = calloc(1, sizeof *step);
+    if (!step)
+        return NULL;
+    step->try = try_ping;
+    step->name = "a ping";
+    step->orphaned = drop_ping;
+    step->global = true;
+    rs_ssh_run(s, step);
+    return step;
 }
 
 /* ---- birth and end ---- */
@@ -427,6 +481,7 @@ static int open_raw(rs_ssh *s, int fd, const rs_ssh_options *o)
         return -ENOMEM;
     ssh_set_blocking(s->raw, 0);
     s->trace = rs_ssh_trace_new(s->raw, o->host);
+    ssh_set_message_callback(s->raw, on_message, s);
     int err = set_options(s->raw, fd, o);
     if (err)
         return err;
