@@ -298,10 +298,15 @@ local function keep_alive(conn, session, seconds)
 end
 
 local Connection = {}
-Connection.__index = Connection
+
+--- A connection that was lost is closed for all who ask, though there is still something to close.
+function Connection.__index(conn, key)
+    if key == "closed" then return conn.session:broken() ~= nil end
+    return Connection[key]
+end
 
 function Connection:close()
-    if self.closed then return end
+    if rawget(self, "closed") then return end
     task.shield(function()
         if package.loaded["rshell.tempdir"] and not self.session:broken() then
             pcall(require "rshell.tempdir".clear, self)
