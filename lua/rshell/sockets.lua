@@ -79,9 +79,9 @@ end
 ---@param place integer|string
 ---@param host string?
 function M.bind(v, place, host)
-    local listener, text, name = view.check(v).net.listen(place, host)
+    local listener, text, name, hint = view.check(v).net.listen(place, host)
     if listener then return listener end
-    view.fail(v, "can't listen on " .. shown(place, host), text, name, {hint = HINTS[name]})
+    view.fail(v, "can't listen on " .. shown(place, host), text, name, {hint = hint or HINTS[name]})
 end
 
 ---@param v rshell.View

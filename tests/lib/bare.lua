@@ -106,7 +106,8 @@ function M.connector(shell, opts)
     c.exec = function(line, o) return exec(c, line, o) end
     c.broken = function() return c.why end
     c.connect_tcp = function(host, port) return require "rshell.sys.net".connect(host, port) end
-    c.connect_unix = function(path) return require "rshell.sys.net".connect_unix(path) end
+    c.connect_unix = function(path) return require "rshell.sys.net".connect(path) end
+    c.listen = function(where, host) return require "rshell.sys.net".listen(where, host) end
     return c
 end
 

@@ -13,6 +13,8 @@
 --                      when something was printed for that stream and somebody waits for the end; its argument is a
 --                      function that tells whether that has happened again
 --   connect_tcp(host, port), connect_unix(path)   a stream to there
+--   listen(port or path, host)   optional: a listener over there, as rshell.sys.net has them (port 0: a free one; no
+--                      host: 127.0.0.1; "*": every address), or nil, text, NAME, hint
 --   broken()           why the connection is gone, or nil
 --   full()             optional: true while exec would have to wait for its turn
 

@@ -1,5 +1,6 @@
--- An SSH connection as a connector (see rshell.bare): programs, and connections passed through.
+-- An SSH connection as a connector (see rshell.bare): programs, connections passed through, and ports over there.
 
+local refusal = require "rshell.ssh.refusal"
 local task = require "rshell.task"
 
 local M = {}
@@ -174,12 +175,76 @@ end
 
 local function pass_through(c, kind, where, port)
     local raw, text, name = c.session:open(kind, where, port)
-    if not raw then return nil, text, name end
+    if not raw then return nil, refusal.read(text, name) end
     return raw:stream "both"
 end
 
 function functions.connect_tcp(self, host, port) return pass_through(self, "tcp", host, port) end
 function functions.connect_unix(self, path) return pass_through(self, "unix", path, 0) end
+
+-- ---- ports over there ----
+
+---@class rshell.ssh.Listener
+local Listener = {}
+
+function Listener.__index(l, key)
+    if key == "closed" then return l.raw:closed() end
+    return Listener[key]
+end
+
+function Listener:accept(seconds) return self.raw:accept(seconds or -1) end
+
+--- Its place is taken until the server has given it up.
+function Listener:close()
+    if self.left then return end
+    self.left = true
+    task.shield(self.raw.close, self.raw)
+    self.taken[self.port] = nil
+end
+
+Listener.__gc = function(l)
+    if not l.left then l.taken[l.port] = nil end
+end
+
+function Listener:__tostring()
+    return self.closed and "listener (closed)" or ("listener on port %d"):format(self.port)
+end
+
+local FIRST, LAST, TRIES = 20000, 32767, 4 -- below those that systems give to connections that go out
+
+local function listen_on(c, port, host)
+    if c.listeners[port] then return nil, "address already in use", "EADDRINUSE" end
+    c.listeners[port] = true
+    local ok, raw, text, name = pcall(c.session.listen, c.session, host, port)
+    if ok and raw then
+        return setmetatable({raw = raw, port = port, address = host, taken = c.listeners}, Listener)
+    end
+    c.listeners[port] = nil
+    if not ok then error(raw, 0) end
+    return nil, text, name
+end
+
+--- A free port is one of ours that the server doesn't refuse. The one that it would choose is told in an answer that
+--- libssh doesn't keep for us.
+local function listen_anywhere(c, host)
+    local l, text, name
+    for _ = 1, TRIES do
+        l, text, name = listen_on(c, math.random(FIRST, LAST), host)
+        if l or name ~= "EPROTOCOL" and name ~= "EADDRINUSE" then break end
+    end
+    return l, text, name
+end
+
+--- A listener; without a host only that machine itself can connect, with "*" whoever the server lets.
+function functions.listen(self, port, host)
+    if type(port) == "string" then
+        return nil, "libssh can't listen on unix sockets over there", "EUSAGE", 'transport="openssh" can'
+    end
+    host = host == nil and "127.0.0.1" or host == "*" and "" or host
+    if port == 0 then return listen_anywhere(self, host) end
+    return listen_on(self, port, host)
+end
+
 function functions.broken(self) return self.session:broken() end
 
 --- True while a new channel would have to wait for its turn.
@@ -207,7 +272,7 @@ end
 function M.new(session, setenv, another)
     local state = {
         session = session, setenv = setenv, lanes = {{session = session, peak = 0}}, another = another, next_try = 0,
-        freed = task.event(),
+        freed = task.event(), listeners = {},
     }
     local connector = {}
     for name, fn in next, functions do
