@@ -26,7 +26,7 @@ for name, how in pairs(BARE) do
     local function get(as)
         return function() return (require("bare").machine(how[1], how[2], as)) end
     end
-    kinds[name] = {get = get(name), other = get "other"}
+    kinds[name] = {get = get(name), other = get "other", lacks = {["abstract sockets"] = true}}
 end
 
 -- A real server on loopback, with an account of its own; two connections to it are two machines.
@@ -37,8 +37,12 @@ local function over_ssh(host)
     return require("rshell").ssh(host:format(bed.user), bed:options())
 end
 
+-- What no server of this kind can do, or what isn't told of it; specs then look for the error, or leave it out.
+local SSH_LACKS = {["unix listeners"] = true, ["abstract sockets"] = true}
+
 kinds.ssh = {
     get = function() return over_ssh "127.0.0.1" end, other = function() return over_ssh "%s@127.0.0.1" end,
+    lacks = SSH_LACKS,
 }
 
 -- For what goes from one to the other.
@@ -79,6 +83,12 @@ function machines.get() return once "get" end
 
 --- A second one.
 function machines.other() return once "other" end
+
+--- True for what machines of this kind can't do: "unix listeners", "abstract sockets".
+function machines.lacks(what) return kind.lacks ~= nil and kind.lacks[what] or false end
+
+--- The server behind them, where there is one.
+function machines.bed() return bed end
 
 --- Ends what was started for them; spec.finish does it.
 function machines.close()
