@@ -16,6 +16,11 @@ local function side(v)
     return {view = setmetatable({timeout = false}, {__index = v}), tree = view.check(v).tree}
 end
 
+--- SFTP knows whole seconds only.
+local function same_time(run, st, old)
+    return st.mtime == old.mtime or run.to.view.conn.backend.only_sftp and old.mtime == math.floor(st.mtime)
+end
+
 --- Copies src to dst, which is the final name. Gives {files=, bytes=, skipped=}.
 ---
 --- Besides the options of copies: exclusive (nothing may be there), always (nothing is skipped as unchanged).
@@ -25,6 +30,7 @@ function M.run(src, dst, o)
     local run = {
         from = side(src.view), to = side(dst.view), src = src.text, dst = dst.text, o = o,
         files = 0, bytes = 0, skipped = 0, report = report,
+        same_time = same_time,
     }
     if not stream.run(run) then each.run(run) end
     return run

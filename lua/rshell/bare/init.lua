@@ -17,6 +17,7 @@
 --                      host: 127.0.0.1; "*": every address), or nil, text, NAME, hint
 --   broken()           why the connection is gone, or nil
 --   full()             optional: true while exec would have to wait for its turn
+--   subsystem(name)    optional: a channel to that subsystem, as of exec
 
 local M = {}
 
@@ -24,9 +25,10 @@ local M = {}
 ---@param connector table
 function M.new(connector)
     local shell = require "rshell.bare.shell".new(connector)
-    return setmetatable({connector = connector, shell = shell}, {
+    return setmetatable({connector = connector, shell = shell, only_sftp = false, sftp = {}}, {
         __index = function(t, name)
             t[name] = require("rshell.bare." .. name).new(shell)
+            if connector.subsystem then t[name] = require "rshell.sftp.fallback".wrap(t, name, t[name]) end
             return t[name]
         end,
     })

@@ -18,6 +18,7 @@ local NOISE = 1024 * 1024
 ---@field connector table
 ---@field login string? the name of the login shell, once it was told
 ---@field short boolean? true when long lines are not taken
+---@field refused boolean? something else than a shell has answered
 ---@field leader boolean? whether programs start as leaders of their own group, once it was told
 local Shell = {}
 Shell.__index = Shell
@@ -115,6 +116,7 @@ function Shell:no_answer(ch, noise)
     ch:close()
     local why = self.connector.broken()
     if why then return nil, why, "ECLOSED" end
+    self.refused = exit.code ~= nil
     local how = exit.code and ("status %d"):format(exit.code) or exit.signal or "no status"
     local said = last_line(errors) or last_line(noise)
     return nil, ("no POSIX shell answered (%s%s)"):format(how, said and ": " .. said or ""), "EPROTOCOL", exit

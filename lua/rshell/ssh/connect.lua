@@ -344,6 +344,7 @@ local function make_machine(name, opts, cfg, session, close_way, another)
     }, Connection)
     conn.connector = connector.new(session, environment(cfg), another)
     conn.backend = require "rshell.bare".new(conn.connector)
+    conn.backend.notice = function(reason) conn.reason = reason end
     local v = view.new(conn)
     conn.root = v
     conn.alive = keep_alive(conn, session, opts.keepalive or KEEPALIVE)

@@ -173,6 +173,26 @@ function functions.exec(self, line, opts)
     return wrap(raw)
 end
 
+--- A channel to a subsystem of the server.
+function functions.subsystem(self, name)
+    local raw, text, code = take(self)
+    if not raw then return nil, text, code end
+    local function leave_place()
+        self.open = self.open - 1
+        self.freed:notify()
+    end
+    local ok
+    ok, text, code = raw:request("subsystem", name)
+    if not ok then
+        raw:close()
+        leave_place()
+        return nil, text, code
+    end
+    local channel = wrap(raw)
+    channel.done = leave_place
+    return channel
+end
+
 local function pass_through(c, kind, where, port)
     local raw, text, name = c.session:open(kind, where, port)
     if not raw then return nil, refusal.read(text, name) end

@@ -99,7 +99,7 @@ local function unchanged(run, entry)
     local st, old = entry.st, entry.old
     if run.o.always or not old or old.type ~= "file" or old.size ~= st.size then return false end
     if run.o.checksum then return same_content(run, entry) end
-    return old.mtime == st.mtime
+    return run:same_time(st, old)
 end
 
 --- The mode of the copy. Bits that give rights of an owner don't go to a machine where the owner is another.
@@ -113,7 +113,9 @@ local function give_attributes(run, entry, old, touched)
     local st = entry.st
     if not run.o.preserve then return end
     if old.mode ~= mode_of(st) then ask(run.to, "change the mode of", "chmod", entry.dst, mode_of(st)) end
-    if touched or old.mtime ~= st.mtime then ask(run.to, "touch", "touch", entry.dst, {mtime = st.mtime}) end
+    if touched or not old.mtime or not run:same_time(st, old) then
+        ask(run.to, "touch", "touch", entry.dst, {mtime = st.mtime})
+    end
 end
 
 local function copy_file(run, entry)
