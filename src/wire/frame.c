@@ -9,16 +9,28 @@
 
 enum { QUOTED = 60 };
 
-/* Messages of values may go on in a next frame. DATA is cut anywhere, the others are short. */
+/* Messages of values may go on in a next frame. What a side sends without being asked for it is short. */
 static const struct {
     const char *name;
+    uint32_t most;
     bool may_go_on;
 } types[] = {
-    [RS_FRAME_HELLO] = {"HELLO", true}, [RS_FRAME_CALL] = {"CALL", true},      [RS_FRAME_REPLY] = {"REPLY", true},
-    [RS_FRAME_RAISE] = {"RAISE", true}, [RS_FRAME_CANCEL] = {"CANCEL", false}, [RS_FRAME_RELEASE] = {"RELEASE", true},
-    [RS_FRAME_DATA] = {"DATA", false},  [RS_FRAME_CREDIT] = {"CREDIT", false}, [RS_FRAME_END] = {"END", true},
-    [RS_FRAME_STOP] = {"STOP", false},  [RS_FRAME_EVENT] = {"EVENT", true},    [RS_FRAME_PING] = {"PING", false},
-    [RS_FRAME_PONG] = {"PONG", false},  [RS_FRAME_BYE] = {"BYE", true},
+    /* clang-format off */
+    [RS_FRAME_HELLO]   = {"HELLO",   RS_FRAME_MAX, true},
+    [RS_FRAME_CALL]    = {"CALL",    RS_FRAME_MAX, true},
+    [RS_FRAME_REPLY]   = {"REPLY",   RS_FRAME_MAX, true},
+    [RS_FRAME_RAISE]   = {"RAISE",   RS_FRAME_MAX, true},
+    [RS_FRAME_CANCEL]  = {"CANCEL",  0,            false},
+    [RS_FRAME_RELEASE] = {"RELEASE", RS_FRAME_MAX, true},
+    [RS_FRAME_DATA]    = {"DATA",    RS_FRAME_MAX, false},
+    [RS_FRAME_CREDIT]  = {"CREDIT",  4,            false},
+    [RS_FRAME_END]     = {"END",     31,           false},
+    [RS_FRAME_STOP]    = {"STOP",    0,            false},
+    [RS_FRAME_EVENT]   = {"EVENT",   RS_FRAME_MAX, true},
+    [RS_FRAME_PING]    = {"PING",    64,           false},
+    [RS_FRAME_PONG]    = {"PONG",    64,           false},
+    [RS_FRAME_BYE]     = {"BYE",     RS_FRAME_MAX, true},
+    /* clang-format on */
 };
 
 static bool is_known(unsigned type)
@@ -40,36 +52,13 @@ void rs_frame_put(char header[RS_FRAME_HEADER], const rs_frame *f)
     rs_put32(header + 8, f->id);
 }
 
-int rs_frame_add(rs_buf *out, enum rs_frame_type type, uint16_t context, uint32_t id, const void *payload, size_t n)
-{
-    size_t frames = n == 0 ? 1 : (n - 1) / RS_FRAME_MAX + 1, left = n;
-    const char *from = payload;
-    char *to;
-    int err = rs_buf_reserve(out, n + frames * RS_FRAME_HEADER, &to);
-    if (err)
-        return err;
-    for (; frames > 0; frames--) {
-        rs_frame f = {.type = (uint8_t)type, .context = context, .id = id};
-        f.length = (uint32_t)(frames > 1 ? RS_FRAME_MAX : left);
-        f.flags = frames > 1 && types[type].may_go_on ? RS_FRAME_MORE : 0;
-        rs_frame_put(to, &f);
-        if (f.length > 0)
-            memcpy(to + RS_FRAME_HEADER, from, f.length);
-        to += RS_FRAME_HEADER + f.length;
-        from += f.length;
-        left -= f.length;
-        rs_buf_commit(out, RS_FRAME_HEADER + f.length);
-    }
-    return 0;
-}
-
 /* As much of a header as is there may begin a frame. */
 static bool is_plausible(const char *s, size_t n)
 {
     char header[RS_FRAME_HEADER] = {0, 0, 0, 0, RS_FRAME_HELLO};
     memcpy(header, s, n < sizeof header ? n : sizeof header);
     unsigned char type = (unsigned char)header[4], flags = (unsigned char)header[5];
-    return rs_get32(header) <= RS_FRAME_MAX && is_known(type) &&
+    return is_known(type) && rs_get32(header) <= types[type].most &&
            (flags & ~(types[type].may_go_on ? RS_FRAME_MORE : 0)) == 0;
 }
 

@@ -46,9 +46,6 @@ typedef struct rs_frame {
 /* Writes the header of a frame; the payload goes behind it as it is. */
 void rs_frame_put(char header[RS_FRAME_HEADER], const rs_frame *f);
 
-/* Adds a message of n bytes, in as many frames as it takes. An error of the buffer leaves it unchanged. */
-int rs_frame_add(rs_buf *out, enum rs_frame_type type, uint16_t context, uint32_t id, const void *payload, size_t n);
-
 /* Looks at the front of the buffer: 1 where a whole frame stands there, whose payload is then valid until the buffer is
  * next changed; 0 where more must come; RS_EPROTO where no frame begins like this, which the first byte often tells. */
 int rs_frame_peek(const rs_buf *in, rs_frame *f);
