@@ -86,7 +86,7 @@ static int start(lua_State *L)
 
 static int run(lua_State *L, int argc, char **argv)
 {
-    luaL_checkstack(L, argc + 1, "too many arguments");
+    luaL_checkstack(L, argc + LUA_MINSTACK, "too many arguments");
     lua_pushcfunction(L, start);
     for (int i = 0; i < argc; i++)
         lua_pushstring(L, argv[i]);

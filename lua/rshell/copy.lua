@@ -47,7 +47,8 @@ end
 ---@param o table checked options; more of them are in rshell.transfer
 function M.between(src, dst, o)
     local conn = src.view.conn
-    local run = conn == dst.view.conn and not conn.backend.only_sftp and on_one_machine or require "rshell.transfer".run
+    local on_one = conn == dst.view.conn and not rawget(conn.backend, "only_sftp")
+    local run = on_one and on_one_machine or require "rshell.transfer".run
     local a, b = src.view.timeout, dst.view.timeout
     local seconds = a and b and math.min(a, b) or a or b
     if not seconds then return run(src, dst, o) end

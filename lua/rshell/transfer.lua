@@ -8,7 +8,7 @@ local view = require "rshell.view"
 local M = {}
 
 local function report(run, text)
-    if run.o.progress then run.o.progress {files = run.files, bytes = run.bytes, path = text} end
+    if run.o.progress then run.o.progress {files = run.files, bytes = run.bytes, total = run.total, path = text} end
 end
 
 --- What takes long is the whole copy: its parts have no time limit of their own.
@@ -18,7 +18,7 @@ end
 
 --- SFTP knows whole seconds only.
 local function same_time(run, st, old)
-    return st.mtime == old.mtime or run.to.view.conn.backend.only_sftp and old.mtime == math.floor(st.mtime)
+    return st.mtime == old.mtime or rawget(run.to.view.conn.backend, "only_sftp") and old.mtime == math.floor(st.mtime)
 end
 
 --- Copies src to dst, which is the final name. Gives {files=, bytes=, skipped=}.

@@ -10,6 +10,7 @@
 ---@class rshell.CopyState
 ---@field files integer
 ---@field bytes integer
+---@field total? integer bytes that are to be sent, once that is known
 ---@field path string what was copied last
 
 ---@class rshell.CopyResult

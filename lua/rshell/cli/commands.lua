@@ -1,3 +1,3 @@
 -- The subcommands; each is a file beside this one.
 
-return {"agent", "exec", "help", "run"}
+return {"agent", "cp", "exec", "help", "run", "tunnel"}

@@ -2,18 +2,14 @@
 
 local err = require "rshell.shared.error"
 local fail = require "rshell.cli.fail"
+local remote = require "rshell.cli.remote"
 local task = require "rshell.task"
 local text = require "rshell.text"
 
 local M = {
     name = "exec",
-    options = {
+    options = remote.with {
         {"-H", "--hosts", value = "HOSTS", key = "hosts"},
-        {"-l", "--login", value = "USER", key = "user"},
-        {"-p", "--port", value = "PORT", key = "port", number = true},
-        {"-i", "--identity", value = "KEY", key = "keyfile"},
-        {"-F", "--config", value = "CONFIG", key = "config"},
-        {"-o", value = "SSHOPT=V", key = "options", list = true},
         {"--limit", value = "N", key = "limit", number = true},
         {"--timeout", value = "S", key = "timeout", number = true},
         {"-b", "--fold", key = "fold"},
@@ -24,23 +20,10 @@ local M = {
 
 -- ---- what was asked for ----
 
-local function ssh_options(list)
-    local out = {}
-    for _, word in ipairs(list or {}) do
-        local name, value = word:match "^%s*(%w+)%s*[=%s]%s*(.*)$"
-        if not name then fail.usage("option -o: OPTION=VALUE expected, got '%s'", word) end
-        out[name] = value
-    end
-    return next(out) and out or nil
-end
-
 local function connect_options(values)
-    local port = values.port and math.tointeger(values.port)
-    if values.port and (not port or port < 1 or port > 65535) then fail.usage("option -p: no port: %s", values.port) end
-    return {
-        user = values.user, port = port, keyfile = values.keyfile, config = values.config, limit = values.limit and
-            math.tointeger(values.limit), options = ssh_options(values.options), batch = true,
-    }
+    local options = remote.options(values)
+    options.limit, options.batch = remote.limit(values), true
+    return options
 end
 
 local function words_of(values, argv, first)
@@ -129,7 +112,7 @@ end
 -- ---- all of it ----
 
 local function run_all(web, names, words, values)
-    local options = {limit = values.limit and math.tointeger(values.limit)}
+    local options = {limit = remote.limit(values)}
     if values.json then return web:run(words, {timeout = values.timeout, limit = options.limit}) end
     local show, state = line_printer(names), {done = 0}
     local _ <close> = progress(names, state)

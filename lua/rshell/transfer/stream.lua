@@ -119,6 +119,8 @@ end
 --- Does what is in the plan; gives the entries that have to be copied one by one.
 local function carry_out(run, p, there)
     local now, later, by = {}, {}, {}
+    run.total = 0
+    for _, entry in ipairs(p.send) do run.total = run.total + (entry.st.type == "file" and entry.st.size or 0) end
     for _, entry in ipairs(p.send) do
         local list = run.o.resume and entry.st.type == "file" and entry.st.size > RESUMED and later or now
         list[#list + 1] = entry

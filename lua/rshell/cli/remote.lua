@@ -1,0 +1,56 @@
+-- What the subcommands that connect have in common: the options of ssh(1).
+
+local fail = require "rshell.cli.fail"
+
+local M = {}
+
+--- Options that say how to connect; to be added to a subcommand's own.
+M.OPTIONS = {
+    {"-l", "--login", value = "USER", key = "user"},
+    {"-p", "--port", value = "PORT", key = "port", number = true},
+    {"-i", "--identity", value = "KEY", key = "keyfile"},
+    {"-F", "--config", value = "CONFIG", key = "config"},
+    {"-o", value = "SSHOPT=V", key = "options", list = true},
+}
+
+--- A subcommand's options with those.
+---@param own table[]
+---@return table[]
+function M.with(own)
+    return table.move(M.OPTIONS, 1, #M.OPTIONS, #own + 1, own)
+end
+
+local function ssh_options(list)
+    local out = {}
+    for _, word in ipairs(list or {}) do
+        local name, value = word:match "^%s*(%w+)%s*[=%s]%s*(.*)$"
+        if not name then fail.usage("option -o: OPTION=VALUE expected, got '%s'", word) end
+        out[name] = value
+    end
+    return next(out) and out or nil
+end
+
+--- The options of ssh() that the command line says.
+---@param values table
+function M.options(values)
+    local port = values.port and math.tointeger(values.port)
+    if values.port and (not port or port < 1 or port > 65535) then fail.usage("option -p: no port: %s", values.port) end
+    return {
+        user = values.user, port = port, keyfile = values.keyfile, config = values.config,
+        options = ssh_options(values.options),
+    }
+end
+
+--- --limit: how much is done at once.
+---@param values table
+---@param without integer?
+function M.limit(values, without)
+    if not values.limit then return without end
+    local limit = math.tointeger(values.limit)
+    if not limit or limit < 1 then
+        fail.usage("option --limit: a number of at least 1 expected, got %s", values.limit)
+    end
+    return limit
+end
+
+return M
