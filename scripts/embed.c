@@ -1,15 +1,18 @@
 /* Compiles Lua modules to bytecode and writes them as the C table that src/base/embedded.h declares.
  *
- *     embed OUT.c DEPFILE PREFIX=DIR|MODULE=FILE ...
+ *     embed [--source] OUT.c DEPFILE PREFIX=DIR|MODULE=FILE ...
  *
  * DIR/a/b.lua becomes the module PREFIX.a.b, DIR/init.lua the module PREFIX; a FILE becomes the one MODULE. The bytecode keeps its debug information,
  * and its chunk is named after the module, so a traceback of an installed program reads like one of the source tree.
+ *
+ * With --source it is the source, squeezed: compressed it is half as large as bytecode, and takes ten times as long to load.
  *
  * The depfile names the folders too: a file that comes or goes touches its folder, and ninja runs us again. */
 #include <dirent.h>
 #include <errno.h>
 #include <lauxlib.h>
 #include <lua.h>
+#include <lualib.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,15 +20,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Stack of the one Lua state: NAMES is the list of modules written so far (and a set of them: name -> true), SIZES the
- * number of bytes of each. */
-enum { NAMES = 1, SIZES = 2 };
+#include "squeeze.h"
+
+/* Stack of the one Lua state: NAMES is a set of the modules written so far, ROWS the list of their lines in the table. */
+enum { NAMES = 1, ROWS = 2 };
 
 typedef struct embed {
     lua_State *L;
     FILE *out;
     FILE *deps;
-    size_t written; /* bytes of the current module */
+    bool source;
 } embed;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt, ...)
@@ -64,60 +68,84 @@ static void add_dep(embed *e, const char *path)
     }
 }
 
-static const char *read_block(lua_State *L, void *user, size_t *n)
+static void write_bytes(embed *e, const char *data, size_t n)
 {
-    static char block[BUFSIZ];
-    *n = fread(block, 1, sizeof block, user);
-    return *n ? block : NULL;
-}
-
-static int write_bytes(lua_State *L, const void *data, size_t n, void *user)
-{
-    embed *e = user;
-    const unsigned char *p = data;
     for (size_t i = 0; i < n; i++)
-        fprintf(e->out, "%d,%s", p[i], ++e->written % 32 ? "" : "\n");
-    return 0;
+        fprintf(e->out, "%d,%s", (unsigned char)data[i], (i + 1) % 32 ? "" : "\n");
 }
 
-/* Pushes the compiled file. */
-static void compile(embed *e, const char *path, const char *module, bool init)
+/* Pushes the file's text. */
+static void read_file(embed *e, const char *path)
 {
-    /* First under its real name, for the message of a syntax error. */
-    if (luaL_loadfilex(e->L, path, "t") != LUA_OK)
-        die("%s", lua_tostring(e->L, -1));
-    lua_pop(e->L, 1);
-
-    const char *base = luaL_gsub(e->L, module, ".", "/");
-    const char *chunk = lua_pushfstring(e->L, "@%s%s.lua", base, init ? "/init" : "");
     FILE *f = open_or_die(path, "r");
-    if (lua_load(e->L, read_block, f, chunk, "t") != LUA_OK)
-        die("embed: %s: %s", path, lua_tostring(e->L, -1));
+    luaL_Buffer text;
+    luaL_buffinit(e->L, &text);
+    size_t n;
+    do {
+        n = fread(luaL_prepbuffer(&text), 1, LUAL_BUFFERSIZE, f);
+        luaL_addsize(&text, n);
+    } while (n > 0);
+    if (ferror(f))
+        die("embed: %s: %s", path, strerror(errno));
     fclose(f);
-    lua_replace(e->L, -3);
+    luaL_pushresult(&text);
+}
+
+/* Pushes the bytecode of the text on top. A syntax error is told with the file's real name. */
+static void compile(embed *e, const char *path, const char *chunk)
+{
+    size_t n;
+    const char *text = lua_tolstring(e->L, -1, &n);
+    lua_getglobal(e->L, "string");
+    lua_getfield(e->L, -1, "dump");
+    if (luaL_loadbufferx(e->L, text, n, lua_pushfstring(e->L, "@%s", path), "t") != LUA_OK)
+        die("%s", lua_tostring(e->L, -1));
+    lua_pop(e->L, 2);
+    if (luaL_loadbufferx(e->L, text, n, chunk, "t") != LUA_OK)
+        die("embed: %s: %s", path, lua_tostring(e->L, -1));
+    lua_call(e->L, 1, 1);
+    lua_replace(e->L, -2);
+}
+
+/* Replaces the text on top, whose bytecode is code, by the same without what only readers need. */
+static void squeeze_text(embed *e, const char *path, const char *chunk)
+{
+    size_t n;
+    const char *text = lua_tolstring(e->L, -2, &n);
+    luaL_Buffer squeezed;
+    char *out = luaL_buffinitsize(e->L, &squeezed, n);
+    luaL_pushresultsize(&squeezed, squeeze(out, text, n));
+    compile(e, path, chunk);
+    if (!lua_rawequal(e->L, -1, -3))
+        die("embed: %s: squeezing it changes what it means", path);
     lua_pop(e->L, 1);
+    lua_replace(e->L, -2);
 }
 
 static void add_module(embed *e, const char *path, const char *module, bool init)
 {
+    int top = lua_gettop(e->L);
     if (lua_getfield(e->L, NAMES, module) != LUA_TNIL)
         die("embed: %s: there is another file for the module %s", path, module);
-    lua_pop(e->L, 1);
+    const char *base = luaL_gsub(e->L, module, ".", "/");
+    const char *chunk = lua_pushfstring(e->L, "@%s%s.lua", base, init ? "/init" : "");
+    read_file(e, path);
+    compile(e, path, chunk);
+    if (e->source)
+        squeeze_text(e, path, chunk);
 
-    lua_Integer i = luaL_len(e->L, NAMES) + 1;
-    compile(e, path, module, init);
-    fprintf(e->out, "static const unsigned char module_%d[] = {\n", (int)i);
-    e->written = 0;
-    lua_dump(e->L, write_bytes, e, false);
+    size_t n;
+    const char *data = lua_tolstring(e->L, -1, &n);
+    int i = (int)luaL_len(e->L, ROWS) + 1;
+    fprintf(e->out, "static const unsigned char module_%d[] = {\n", i);
+    write_bytes(e, data, n);
     fputs("};\n", e->out);
-    lua_pop(e->L, 1);
 
     lua_pushboolean(e->L, true);
     lua_setfield(e->L, NAMES, module);
-    lua_pushstring(e->L, module);
-    lua_seti(e->L, NAMES, i);
-    lua_pushinteger(e->L, (lua_Integer)e->written);
-    lua_seti(e->L, SIZES, i);
+    lua_pushfstring(e->L, "    {\"%s\", \"%s\", module_%d, %d},\n", module, chunk, i, (int)n);
+    lua_seti(e->L, ROWS, i);
+    lua_settop(e->L, top);
 }
 
 static bool is_folder(const char *path)
@@ -172,10 +200,9 @@ static void add(embed *e, const char *path, const char *name)
 static void write_table(embed *e)
 {
     fputs("const rs_embedded rs_embedded_modules[] = {\n", e->out);
-    for (lua_Integer i = 1; lua_geti(e->L, NAMES, i) != LUA_TNIL; i++) {
-        lua_geti(e->L, SIZES, i);
-        fprintf(e->out, "    {\"%s\", module_%d, %d},\n", lua_tostring(e->L, -2), (int)i, (int)lua_tointeger(e->L, -1));
-        lua_pop(e->L, 2);
+    for (lua_Integer i = 1; lua_geti(e->L, ROWS, i) != LUA_TNIL; i++) {
+        fputs(lua_tostring(e->L, -1), e->out);
+        lua_pop(e->L, 1);
     }
     lua_pop(e->L, 1);
     fputs("    {0},\n};\n", e->out);
@@ -183,11 +210,16 @@ static void write_table(embed *e)
 
 int main(int argc, char **argv)
 {
+    bool source = argc > 1 && !strcmp(argv[1], "--source");
+    argv += source;
+    argc -= source;
     if (argc < 4)
-        die("usage: embed OUT.c DEPFILE PREFIX=DIR|MODULE=FILE ...");
-    embed e = {.L = luaL_newstate(), .out = open_or_die(argv[1], "w"), .deps = open_or_die(argv[2], "w")};
+        die("usage: embed [--source] OUT.c DEPFILE PREFIX=DIR|MODULE=FILE ...");
+    embed e = {
+        .L = luaL_newstate(), .source = source, .out = open_or_die(argv[1], "w"), .deps = open_or_die(argv[2], "w")};
     if (!e.L)
         die("embed: out of memory");
+    luaL_openlibs(e.L);
     lua_newtable(e.L);
     lua_newtable(e.L);
     fputs("/* Written by scripts/embed.c. */\n#include \"base/embedded.h\"\n\n", e.out);

@@ -1,6 +1,6 @@
 /* The program that runs on targets: from argv to lua/agent/main.lua, and back to an exit status.
  *
- * It shares base, wire, loop, sys and rpc with the host; its Lua modules are in it, as bytecode. Nothing is read from the disk to start
+ * It shares base, wire, loop, sys and rpc with the host; its Lua modules are in it, as source. Nothing is read from the disk to start
  * it, so it runs from an fd, with an empty environment, in an empty root. */
 #include <errno.h>
 #include <lauxlib.h>
@@ -29,7 +29,7 @@ static int search(lua_State *L)
     for (const rs_embedded *m = rs_embedded_modules; m->name; m++) {
         if (strcmp(m->name, name))
             continue;
-        if (luaL_loadbufferx(L, (const char *)m->data, m->len, name, "b"))
+        if (luaL_loadbufferx(L, (const char *)m->data, m->len, m->chunk, "t"))
             return lua_error(L);
         lua_pushliteral(L, ":embedded:");
         return 2;

@@ -59,7 +59,7 @@ static bool load(lua_State *L, const char *module)
     for (const rs_embedded *m = rs_embedded_modules; m->name; m++) {
         if (strcmp(m->name, module))
             continue;
-        if (luaL_loadbufferx(L, (const char *)m->data, m->len, module, "b"))
+        if (luaL_loadbufferx(L, (const char *)m->data, m->len, m->chunk, "b"))
             lua_error(L);
         lua_pushliteral(L, ":embedded:");
         return true;

@@ -6,7 +6,8 @@
 
 typedef struct rs_embedded {
     const char *name;          /* as require takes it */
-    const unsigned char *data; /* bytecode */
+    const char *chunk;         /* what tracebacks call it */
+    const unsigned char *data; /* bytecode, in the agent source */
     size_t len;
 } rs_embedded;
 
