@@ -1,4 +1,4 @@
-/* The Lua module rshell.term: questions at the terminal. */
+/* The Lua module rshell.term: questions at the terminal, and Ctrl-C. */
 #include "api/term.h"
 
 #include <errno.h>
@@ -7,6 +7,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "loop/signal.h"
+#include "loop/task.h"
 #include "loop/task_error.h"
 #include "sys/stream.h"
 
@@ -51,7 +53,28 @@ static int l_is_terminal(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"open", l_open}, {"echo", l_echo}, {"is_terminal", l_is_terminal}, {NULL, NULL}};
+static int interrupt_over(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status, (void)ctx;
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* await_interrupt(): the next Ctrl-C ends this wait, and not the program. */
+static int l_await_interrupt(lua_State *L)
+{
+    rs_task_check(L);
+    rs_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
+    int err = rs_signal_await(w);
+    if (err)
+        return rs_error_raise(L, err, "another task waits for an interrupt");
+    return rs_task_wait(L, w, 0, interrupt_over);
+}
+
+static const luaL_Reg functions[] = {
+    {"open", l_open}, {"echo", l_echo}, {"is_terminal", l_is_terminal}, {"await_interrupt", l_await_interrupt},
+    {NULL, NULL},
+};
 
 int luaopen_rs_term(lua_State *L)
 {

@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/err.h"
+
 static const int handled[] = {SIGINT, SIGTERM, SIGHUP};
 enum { HANDLED = sizeof handled / sizeof handled[0] };
 
@@ -17,10 +19,25 @@ static void (*at_once)(void);
 static void (*later)(int sig, void *user);
 static void *later_user;
 
+/* Who waits for an INT; the flags are what the handler may look at. */
+static rs_wait *waiter;
+static volatile sig_atomic_t awaited, told;
+
+static void stop_waiting(void)
+{
+    awaited = 0;
+    told = 0;
+    waiter = NULL;
+}
+
 static void handler(int sig)
 {
     int saved = errno;
-    if (seen) { /* it was asked and did not end */
+    if (sig == SIGINT && awaited && !told) {
+        told = 1;
+        if (async)
+            uv_async_send(async);
+    } else if (seen) { /* it was asked and did not end */
         signal(sig, SIG_DFL);
         raise(sig); /* delivered when this handler returns */
     } else {
@@ -35,6 +52,12 @@ static void handler(int sig)
 static void on_async(uv_async_t *h)
 {
     (void)h;
+    if (told) {
+        rs_wait *w = waiter;
+        stop_waiting();
+        if (w)
+            rs_wait_done(w, 0);
+    }
     if (seen)
         later(seen, later_user);
 }
@@ -87,6 +110,22 @@ int rs_signal_seen(void)
 void rs_signal_reset(void)
 {
     seen = 0;
+}
+
+static void abandon(rs_wait *w)
+{
+    (void)w;
+    stop_waiting();
+}
+
+int rs_signal_await(rs_wait *w)
+{
+    if (waiter)
+        return RS_EUSAGE;
+    rs_wait_init(w, abandon, NULL);
+    waiter = w;
+    awaited = 1;
+    return 0;
 }
 
 void rs_signal_die(int sig)

@@ -3,6 +3,7 @@
 #define RS_LOOP_SIGNAL_H
 
 #include "loop/loop.h"
+#include "loop/wait.h"
 
 /* Handles INT, TERM and HUP, but not one that was ignored when we were started (nohup). in_handler runs in the signal
  * handler, so it may only do what a handler may; on_loop runs later, on the loop. Both run for the first signal only. */
@@ -14,6 +15,9 @@ int rs_signal_seen(void);
 
 /* Forgets it, as if none had come: the prompt does so for each line. */
 void rs_signal_reset(void);
+
+/* The next INT ends w instead of the program: for what shows something first. One waiter, RS_EUSAGE when there is one. */
+int rs_signal_await(rs_wait *w);
 
 /* Ends the process by this signal, as if it had not been handled. */
 _Noreturn void rs_signal_die(int sig);

@@ -2,6 +2,7 @@
 
 local err = require "rshell.shared.error"
 local fail = require "rshell.cli.fail"
+local progress = require "rshell.cli.progress"
 local remote = require "rshell.cli.remote"
 local task = require "rshell.task"
 local text = require "rshell.text"
@@ -36,22 +37,33 @@ end
 
 -- ---- showing ----
 
-local function line_printer(names)
+--- What is under way: hosts by name that are connected and not done, and how many are done.
+local function new_state(names)
+    return {names = names, running = {}, ended = {}, done = 0}
+end
+
+local function progress_line(state)
+    local running = 0
+    for _ in pairs(state.running) do running = running + 1 end
+    return ("%d of %d done, %d running"):format(state.done, #state.names, running)
+end
+
+--- Writes whole lines, and never onto the line of the progress.
+local function line_printer(names, bar)
     local width = 0
     for _, name in ipairs(names) do width = math.max(width, #name) end
     width = math.min(width, 30)
     return function(host, which, line)
         local out = which == "err" and io.stderr or io.stdout
+        bar:clear()
         out:write(("%-" .. width .. "s | "):format(host), text.escape(line), "\n")
+        out:flush()
     end
 end
 
 --- Shows each line as it comes; a bad status raises at the end.
 local function run_live(c, host, show)
-    for which, line in c:iter() do
-        show(host, which, line)
-        io.stdout:flush()
-    end
+    for which, line in c:iter() do show(host, which, line) end
 end
 
 local function say(fmt, ...)
@@ -95,38 +107,60 @@ local function as_json(results, names)
     end
 end
 
--- ---- progress on a terminal ----
+-- ---- Ctrl-C ----
 
-local function progress(names, state)
-    local term = require "rshell.term"
-    if not term.is_terminal(2) or #names < 2 then return nil end
+local function folded(names)
+    return require "rshell.nodeset".fold(names)
+end
+
+--- Who is still running, and who isn't even connected.
+local function tell_running(state)
+    local running, waiting = {}, {}
+    for _, name in ipairs(state and state.names or {}) do
+        local list = state.running[name] and running or not state.ended[name] and waiting or nil
+        if list then list[#list + 1] = name end
+    end
+    local parts = {}
+    if #running > 0 then parts[1] = ("still running: %s"):format(folded(running)) end
+    if #waiting > 0 then parts[#parts + 1] = ("not connected: %s"):format(folded(waiting)) end
+    parts[#parts + 1] = "Ctrl-C again ends them"
+    say("%s", table.concat(parts, "; "))
+end
+
+--- The first Ctrl-C shows how things are; the second is not ours: it ends the program, which ends what runs over there.
+local function watch_interrupt(state, bar)
     return task.spawn(function()
-        while true do
-            task.sleep(0.5)
-            io.stderr:write(("\r%d of %d done\27[K\r"):format(state.done, #names))
-            io.stderr:flush()
-        end
+        require "rshell.term".await_interrupt()
+        bar:clear()
+        tell_running(state)
     end)
 end
 
 -- ---- all of it ----
 
+--- Runs fn(machine) and notes when it has begun and ended.
+local function noted(state, fn)
+    return function(m, name)
+        state.running[name] = true
+        local _ <close> = setmetatable({}, {__close = function()
+            state.running[name], state.ended[name], state.done = nil, true, state.done + 1
+        end})
+        return fn(m)
+    end
+end
+
 local function run_all(web, names, words, values)
-    local options = {limit = remote.limit(values)}
-    if values.json then return web:run(words, {timeout = values.timeout, limit = options.limit}) end
-    local show, state = line_printer(names), {done = 0}
-    local _ <close> = progress(names, state)
+    local limit, state = remote.limit(values), new_state(names)
+    local bar <close> = progress.new(function() return progress_line(state) end)
+    local _ <close> = watch_interrupt(not values.json and state, bar)
+    if values.json then return web:run(words, {timeout = values.timeout, limit = limit}) end
+    local show = line_printer(names, bar)
     local function run(m)
         local c = m.cmd[words[1]]:bind(table.unpack(words, 2)):with {timeout = values.timeout}
         if values.fold then return c() end
         run_live(c, m.name, show)
     end
-    return web:each(function(m)
-        local ok, r = pcall(run, m)
-        state.done = state.done + 1
-        if not ok then error(r, 0) end
-        return r
-    end, options)
+    return web:each(noted(state, run), {limit = limit})
 end
 
 function M.run(values, argv, first)

@@ -1,0 +1,94 @@
+-- rshell exec at a terminal: what Ctrl-C does, and that lines stay whole.
+package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
+local spec = require "spec"
+local rshell = require "rshell"
+
+local here = rshell.here
+local program = here[os.getenv "RSHELL" or arg[0]:gsub("[^/]*$", "") .. "../../build/rshell"]
+local bed = require "bed".new {config = {"ListenAddress 127.0.0.2"}}
+local known = here:path(bed.known_hosts)
+known:append((known:read():gsub("127.0.0.1", "127.0.0.2")))
+
+local exec = program:bind("exec", "-H", "127.0.0.[1-2]", "-l", bed.user, "-p", bed.port, "-i", bed.key, "-F",
+    "/dev/null", "-o", "UserKnownHostsFile=" .. bed.known_hosts)
+
+--- A number of seconds that no other program sleeps.
+local function odd_number() return tostring(math.random(100000, 900000)) end
+
+local function sleepers(n)
+    local count = 0
+    for _, p in ipairs(here:list_processes()) do
+        if p.args:find("sleep " .. n, 1, true) and not p.args:find("rshell", 1, true) then count = count + 1 end
+    end
+    return count
+end
+
+local function wait_until(t, what, fn)
+    for _ = 1, 1000 do
+        if fn() then return end
+        rshell.sleep(0.02)
+    end
+    t.ok(false, what)
+end
+
+--- A program at a terminal; what it shows is collected in screen.text.
+local function at_terminal(t, ...)
+    local p = exec:bind(...):popen {pty = {rows = 24, cols = 80}}
+    local screen = {text = ""}
+    local reader = rshell.spawn(function()
+        pcall(function()
+            for block in function() return p.stdout:read(65536) end do screen.text = screen.text .. block end
+        end)
+    end)
+    t.defer(function()
+        p:close()
+        reader:cancel()
+    end)
+    return p, screen
+end
+
+spec.test("Ctrl-C once shows who is running, twice ends it over there", function(t)
+    local n = odd_number()
+    local p, screen = at_terminal(t, "--", "sh", "-c", "echo up; sleep " .. n .. " & wait")
+    wait_until(t, "they don't start: " .. screen.text, function() return sleepers(n) >= 2 end)
+    wait_until(t, "no line of progress", function() return screen.text:find("0 of 2 done, 2 running", 1, true) end)
+    p.stdin:write "\3"
+    wait_until(t, "nobody is shown", function() return screen.text:find "still running" end)
+    t.match(screen.text, "rshell: still running: 127%.0%.0%.%[1%-2%]; Ctrl%-C again ends them\r\n")
+    t.eq(p:poll(), nil, "it goes on")
+    t.ok(sleepers(n) >= 2)
+    p.stdin:write "\3"
+    p:wait(20)
+    t.eq(p.termsig, "INT")
+    wait_until(t, "something still runs over there", function() return sleepers(n) == 0 end)
+end)
+
+spec.test("lines stay whole beside the progress", function(t)
+    local script = "i=0; while [ $i -lt 40 ]; do echo line $i; echo error $i >&2; i=$((i+1)); sleep 0.03; done"
+    local p, screen = at_terminal(t, "-s", "--", script)
+    t.eq(p:wait(60), 0)
+    wait_until(t, "no end", function() return select(2, screen.text:gsub("line 39", "")) == 2 end)
+    t.match(screen.text, "0 of 2 done")
+    local seen = 0
+    for line in screen.text:gmatch "([^\n]*)\n" do
+        -- What a terminal shows: after each return and erase, the rest.
+        local shown = line:gsub("\r$", ""):gsub(".*\27%[K", "")
+        t.match(shown, "^127%.0%.0%.[12] | %l+ %d+$")
+        seen = seen + 1
+    end
+    t.eq(seen, 160)
+end)
+
+spec.test("without a terminal there is no progress, and a signal ends all at once", function(t)
+    local n = odd_number()
+    local p <close> = exec:bind("--", "sleep", n):popen()
+    wait_until(t, "they don't start", function() return sleepers(n) >= 2 end)
+    p:kill "TERM"
+    p:wait(20)
+    t.eq(p.termsig, "TERM")
+    t.eq(p.stderr:read "a", "")
+    wait_until(t, "something still runs over there", function() return sleepers(n) == 0 end)
+end)
+
+bed:close()
+spec.finish()
