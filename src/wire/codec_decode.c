@@ -7,7 +7,7 @@
 #include "wire/codec.h"
 #include "wire/value.h"
 
-enum { SLOTS = 12, MOST_HINT = 1 << 20 };
+enum { SLOTS = 12 };
 
 /* Builds what rs_value_check has found well: no byte is looked at that isn't there, and only hooks can fail. Each build
  * function pushes one value. Where tables are there twice, one at the stack index `seen` has all of them by number. */
@@ -33,9 +33,10 @@ static bool fail(struct decoder *d, const char *wrong)
     return false;
 }
 
+/* The size of a table, from the start: so many elements have come, and rs_keys counts on it. */
 static int hint(size_t n)
 {
-    return n < MOST_HINT ? (int)n : MOST_HINT;
+    return n < INT_MAX ? (int)n : INT_MAX;
 }
 
 /* Gives the new table on top its number. */

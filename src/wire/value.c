@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "wire/bytes.h"
+#include "wire/keys.h"
 
 static const char CUT[] = "the bytes end in the middle of a value";
 
@@ -161,10 +162,14 @@ bool rs_ext_is_hooked(int ext)
            ext == RS_EXT_ERROR;
 }
 
+/* What keys that collide may cost: comparisons in all, and for each byte of the message. */
+enum { COST = 16 * 1024 * 1024, COST_PER_BYTE = 16 };
+
 struct checker {
     const char *at, *end; /* of the message, or of the extension that we are in */
     const char *wrong;
     rs_value_sum *sum;
+    uint64_t cost, most; /* of keys */
     int depth;
     bool hooks;
 };
@@ -191,21 +196,35 @@ static bool check_array(struct checker *c, size_t n)
     return true;
 }
 
-static bool check_map(struct checker *c, size_t n)
+static bool check_key(struct checker *c, rs_keys *keys)
+{
+    const char *from = c->at;
+    rs_value v;
+    if (!check_value(c, &v))
+        return false;
+    c->cost += rs_keys_add(keys, &v);
+    if (v.kind != RS_NIL && !(v.kind == RS_FLOAT && isnan(v.number)) && c->cost <= c->most)
+        return true;
+    c->at = from;
+    return refuse(c, c->cost > c->most ? "too many keys that collide" : "nil or NaN as a key");
+}
+
+static bool check_pairs(struct checker *c, size_t n, rs_keys *keys)
 {
     rs_value v;
-    for (; n > 0; n--) {
-        const char *key = c->at;
-        if (!check_value(c, &v))
+    for (; n > 0; n--)
+        if (!check_key(c, keys) || !check_value(c, &v))
             return false;
-        if (v.kind == RS_NIL || (v.kind == RS_FLOAT && isnan(v.number))) {
-            c->at = key;
-            return refuse(c, "nil or NaN as a key");
-        }
-        if (!check_value(c, &v))
-            return false;
-    }
     return true;
+}
+
+static bool check_map(struct checker *c, size_t n)
+{
+    rs_keys keys;
+    rs_keys_init(&keys, n);
+    bool ok = check_pairs(c, n, &keys);
+    rs_keys_fini(&keys);
+    return ok;
 }
 
 /* v is the head, which is read. */
@@ -305,6 +324,7 @@ static bool check_value(struct checker *c, rs_value *v)
 int rs_value_check(const char *bytes, size_t n, bool hooks, rs_value_sum *sum, const char **wrong, size_t *where)
 {
     struct checker c = {.at = bytes, .end = bytes + n, .sum = sum, .hooks = hooks};
+    c.most = COST + (uint64_t)COST_PER_BYTE * n;
     rs_value v;
     *sum = (rs_value_sum){0};
     while (c.at < c.end) {

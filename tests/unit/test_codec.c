@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/err.h"
+#include "wire/bytes.h"
 #include "wire/codec.h"
 #include "wire/value.h"
 
@@ -529,6 +530,104 @@ static void test_too_many_values(void **state)
     free(bytes);
 }
 
+/* A map of n keys, each of which a function of its position. */
+static void add_map(rs_buf *to, unsigned n, unsigned char kind, uint64_t key(uint64_t))
+{
+    char bytes[9] = {(char)0xdf};
+    rs_put32(bytes + 1, n);
+    rs_buf_add(to, bytes, 5);
+    for (unsigned i = 1; i <= n; i++) {
+        bytes[0] = (char)kind;
+        rs_put64(bytes + 1, key(i));
+        rs_buf_add(to, bytes, 9);
+        rs_buf_add_char(to, (char)0xc3);
+    }
+}
+
+enum { KEYS = 65536 };
+
+static uint64_t in_a_row(uint64_t i)
+{
+    return i;
+}
+
+static uint64_t pages(uint64_t i)
+{
+    return i * 4096;
+}
+
+static uint64_t of_few_places(uint64_t i)
+{
+    return i * 255;
+}
+
+static uint64_t negative(uint64_t i)
+{
+    return 0 - i * 7;
+}
+
+static uint64_t any(uint64_t i)
+{
+    return unit_random(&i) >> 2;
+}
+
+static uint64_t of_one_place(uint64_t i)
+{
+    return i * (KEYS - 1);
+}
+
+static uint64_t whole_of_one_place(uint64_t i)
+{
+    double x = (double)(i * (KEYS - 1));
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* Floats that differ in their last bits. */
+static uint64_t nearly_same(uint64_t i)
+{
+    return 0x3ff8000000000000 + i;
+}
+
+static const struct {
+    const char *name;
+    uint64_t (*key)(uint64_t i);
+    unsigned char kind;
+    bool refused;
+} keys[] = {
+    {"1 to n", in_a_row, 0xcf, false},
+    {"multiples of 4096", pages, 0xcf, false},
+    {"257 places", of_few_places, 0xcf, false},
+    {"below 0", negative, 0xd3, false},
+    {"any", any, 0xcf, false},
+    {"any floats", any, 0xcb, false},
+    {"one place", of_one_place, 0xcf, true},
+    {"whole floats", whole_of_one_place, 0xcb, true},
+    {"floats", nearly_same, 0xcb, true},
+};
+
+/* Keys that are made to fall into one place of Lua's table would keep us busy for seconds. */
+static void test_keys_that_collide(void **state)
+{
+    lua_State *L = *state;
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        rs_buf bytes;
+        int count;
+        rs_buf_init(&bytes, 0);
+        add_map(&bytes, KEYS, keys[i].kind, keys[i].key);
+        int err = rs_codec_decode(L, rs_buf_data(&bytes), rs_buf_len(&bytes), IMPORT, &count);
+        if (keys[i].refused) {
+            assert_int_equal(err, RS_EPROTO);
+            assert_non_null(strstr(lua_tostring(L, -1), "too many keys that collide (at byte "));
+        } else if (err != 0) {
+            fail_msg("%s: %s", keys[i].name, lua_tostring(L, -1));
+        }
+        lua_settop(L, BASE);
+        rs_buf_fini(&bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -543,6 +642,7 @@ int main(void)
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_longest_string),
         cmocka_unit_test_setup_teardown(test_too_many_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_keys_that_collide, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
