@@ -118,7 +118,7 @@ function M.fail(plan, segment, text, name, where)
     local s, stage = segment.commands[where.stage], segment.stages[where.stage]
     local message, kind, hint = describe(s, stage, text, name, where)
     err.raise {
-        kind = kind or err.kind_of(name), message = message, hint = hint, host = s.view.conn.name,
+        kind = kind or err.kind_of(name), message = message, hint = hint or view.hint(text), host = s.view.conn.name,
         name = stage.argv[1], path = where.file or where.step == "cwd" and stage.cwd or nil,
         command = require "rshell.command".line(plan.stages),
     }

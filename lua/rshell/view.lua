@@ -57,6 +57,13 @@ function M.check(v)
     err.raise {kind = "closed", host = conn.name, message = text}
 end
 
+--- What to do about a failure that the backend tells in words only.
+---@param text string
+function M.hint(text)
+    if not text:find "^no POSIX shell answered" then return nil end
+    return "the account is limited to one command or to SFTP, or its shell ends at once: see what ssh runs there"
+end
+
 --- Raises what a primitive answered.
 ---@param v rshell.View
 ---@param what string what was tried
@@ -66,6 +73,7 @@ end
 function M.fail(v, what, text, name, more)
     local e = more or {}
     e.kind, e.host, e.name = err.kind_of(name), v.conn.name, name
+    e.hint = e.hint or M.hint(text)
     e.message = what == "" and text or ("%s: %s"):format(what, text)
     err.raise(e)
 end

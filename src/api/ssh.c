@@ -179,6 +179,14 @@ static int l_ping(lua_State *L)
     return rs_task_wait(L, &step->wait, (lua_KContext)step, ping_over);
 }
 
+/* session:banner(): "SSH-2.0-OpenSSH_9.2p1 Debian-2" */
+static int l_banner(lua_State *L)
+{
+    const char *banner = ssh_get_serverbanner(rs_ssh_raw(check_session(L, 1)));
+    lua_pushstring(L, banner ? banner : "");
+    return 1;
+}
+
 /* session:places(): how many channels for programs are open, and are being opened */
 static int l_places(lua_State *L)
 {
@@ -652,6 +660,7 @@ static const luaL_Reg session_methods[] = {
     {"handshake", l_handshake},
     {"ping", l_ping},
     {"silence", l_silence},
+    {"banner", l_banner},
     {"places", l_places},
     {"await_room", l_await_room},
     {"host_key", l_host_key},

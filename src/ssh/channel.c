@@ -382,8 +382,18 @@ rs_ssh_channel *rs_ssh_channel_take(rs_ssh *s, struct ssh_message_struct *messag
     return c;
 }
 
+/* Nobody gets to know any more how the program ends. */
+static void dismiss_waiter(rs_ssh_channel *c)
+{
+    rs_wait *w = c->waiter;
+    c->waiter = NULL;
+    if (w)
+        rs_wait_done(w, RS_ECLOSED);
+}
+
 void rs_ssh_channel_close(rs_ssh_channel *c)
 {
+    dismiss_waiter(c);
     if (!c->ssh || !c->raw || c->closed)
         return;
     rs_ssh_note_sent(c->ssh, "close");
@@ -448,6 +458,12 @@ static int outcome(int rc)
     if (rc == SSH_AGAIN)
         return RS_SSH_AGAIN;
     return rc == SSH_OK ? 0 : RS_EPROTO;
+}
+
+/* Of a request on an open channel: libssh would wait for an answer also on one that the server has closed. */
+static int answer(const rs_ssh_request *r, int rc)
+{
+    return rc == SSH_AGAIN && r->channel->closed ? RS_ECLOSED : outcome(rc);
 }
 
 static rs_ssh_request *request_of(rs_ssh_step *step)
@@ -524,21 +540,21 @@ int rs_ssh_exec(rs_ssh *s, rs_ssh_step *step)
 {
     (void)s;
     rs_ssh_request *r = request_of(step);
-    return outcome(ssh_channel_request_exec(r->channel->raw, r->text));
+    return answer(r, ssh_channel_request_exec(r->channel->raw, r->text));
 }
 
 int rs_ssh_subsystem(rs_ssh *s, rs_ssh_step *step)
 {
     (void)s;
     rs_ssh_request *r = request_of(step);
-    return outcome(ssh_channel_request_subsystem(r->channel->raw, r->text));
+    return answer(r, ssh_channel_request_subsystem(r->channel->raw, r->text));
 }
 
 int rs_ssh_pty(rs_ssh *s, rs_ssh_step *step)
 {
     (void)s;
     rs_ssh_request *r = request_of(step);
-    return outcome(ssh_channel_request_pty_size(r->channel->raw, r->text, r->b, r->a));
+    return answer(r, ssh_channel_request_pty_size(r->channel->raw, r->text, r->b, r->a));
 }
 
 int rs_ssh_setenv(rs_ssh *s, rs_ssh_step *step)

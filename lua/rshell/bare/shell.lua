@@ -11,6 +11,7 @@ local M = {}
 
 local SMALL = 2500 -- coded bytes that csh takes, with room for the words around
 local LARGE = 100000 -- below the 128 KiB that an argument may have
+local ROUND = 100 -- more than the words around
 local HEAD = 200 -- more than what a head takes
 local NOISE = 1024 * 1024
 
@@ -59,7 +60,8 @@ end
 
 --- Long lines are tried with any shell but csh: where it turns out that they can't be taken nothing has run.
 function Shell:limit()
-    return (self.short or self.login and self.login:find "csh") and SMALL or LARGE
+    if self.short or self.login and self.login:find "csh" then return SMALL end
+    return self.connector.longest and self.connector.longest - ROUND or LARGE
 end
 
 --- An exec line, and what has to be written to its stdin.

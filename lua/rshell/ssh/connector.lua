@@ -135,7 +135,7 @@ end
 --- need: when the server has no more places it is used up.
 local function prepare(c)
     local lane = c.lanes[1]
-    if c.preparing or c.spare or lane.limit or c.closed then return end
+    if c.preparing or c.spare or c.no_spare or lane.limit or c.closed then return end
     c.preparing = true
     task.spawn(function()
         local raw = open_on(lane)
@@ -147,51 +147,48 @@ local function prepare(c)
     end)
 end
 
-local function take(c)
+--- The spare channel, if the server has left it open: dropbear closes it when another program ends.
+local function take_spare(c)
     local raw = c.spare
     c.spare = nil
-    if raw then return raw end
-    return open_channel(c)
+    if not raw or not raw:exit() then return raw end
+    c.no_spare = true
+    raw:close()
 end
 
-function functions.exec(self, line, opts)
-    local raw, text, name = take(self)
-    if not raw then return nil, text, name end
-    prepare(self)
-    local function failed(...)
-        raw:close()
-        return ...
-    end
-    for var, value in pairs(self.setenv or {}) do raw:request("env", var, value) end
-    local pty = opts and opts.pty
+--- Runs a line ("exec") or a subsystem in an open channel: true, or nil and why not.
+local function start(c, raw, what, text, pty)
+    for var, value in pairs(c.setenv or {}) do raw:request("env", var, value) end
     if pty then
-        local ok, why, code = raw:request("pty", pty.term or "xterm", pty.rows or 24, pty.cols or 80)
-        if not ok then return failed(nil, why, code) end
+        local ok, why, name = raw:request("pty", pty.term or "xterm", pty.rows or 24, pty.cols or 80)
+        if not ok and name == "EPROTOCOL" then return nil, "the server gives this account no terminal", "EACCES" end
+        if not ok then return nil, why, name end
     end
-    local ok, why, code = raw:request("exec", line)
-    if not ok then return failed(nil, why, code) end
-    return wrap(raw)
+    return raw:request(what, text)
 end
+
+local function run(c, what, text, pty)
+    local spare = take_spare(c)
+    local raw, why, name = spare, nil, nil
+    if not raw then raw, why, name = open_channel(c) end
+    if not raw then return nil, why, name end
+    prepare(c)
+    local ok
+    ok, why, name = start(c, raw, what, text, pty)
+    if ok then return wrap(raw) end
+    local closed = raw:exit()
+    raw:close()
+    if spare and closed and not c.session:broken() then -- before it had got the line
+        c.no_spare = true
+        return run(c, what, text, pty)
+    end
+    return nil, why, name
+end
+
+function functions.exec(self, line, opts) return run(self, "exec", line, opts and opts.pty) end
 
 --- A channel to a subsystem of the server.
-function functions.subsystem(self, name)
-    local raw, text, code = take(self)
-    if not raw then return nil, text, code end
-    local function leave_place()
-        self.open = self.open - 1
-        self.freed:notify()
-    end
-    local ok
-    ok, text, code = raw:request("subsystem", name)
-    if not ok then
-        raw:close()
-        leave_place()
-        return nil, text, code
-    end
-    local channel = wrap(raw)
-    channel.done = leave_place
-    return channel
-end
+function functions.subsystem(self, name) return run(self, "subsystem", name) end
 
 local function pass_through(c, kind, where, port)
     local raw, text, name = c.session:open(kind, where, port)
@@ -295,6 +292,8 @@ function M.new(session, setenv, another)
         freed = task.event(), listeners = {},
     }
     local connector = {}
+    -- Dropbear leaves when a line is longer than its MAX_CMD_LEN of 9,000.
+    if session:banner():find("dropbear", 1, true) then connector.longest = 8000 end
     for name, fn in next, functions do
         connector[name] = function(...) return fn(state, ...) end
     end
