@@ -228,6 +228,24 @@ static int l_host_key(lua_State *L)
     return 2;
 }
 
+static void set_name(lua_State *L, const char *field, const char *name)
+{
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, field);
+}
+
+/* session:algorithms(): {server=, kex=, cipher=, mac=}, what the two sides have agreed on */
+static int l_algorithms(lua_State *L)
+{
+    ssh_session raw = rs_ssh_raw(check_session(L, 1));
+    lua_createtable(L, 0, 4);
+    set_name(L, "server", ssh_get_serverbanner(raw));
+    set_name(L, "kex", ssh_get_kex_algo(raw));
+    set_name(L, "cipher", ssh_get_cipher_in(raw));
+    set_name(L, "mac", ssh_get_hmac_in(raw));
+    return 1;
+}
+
 static const char *const verdicts[] = {"denied", "accepted", "partial", "asks"};
 
 static int attempt_over(lua_State *L, int status, lua_KContext ctx)
@@ -666,6 +684,7 @@ static const luaL_Reg session_methods[] = {
     {"host_key", l_host_key},
     {"auth", l_auth},
     {"methods", l_methods},
+    {"algorithms", l_algorithms},
     {"questions", l_questions},
     {"answer", l_answer},
     {"auth_agent", l_auth_agent},

@@ -23,7 +23,7 @@ local OPTIONS = {
     passphrase = "string|function", jump = "string|userdata", config = "string|boolean", known_hosts = "string",
     host_keys = "string", connect_timeout = "number", keepalive = "number", ciphers = "string", compression = "boolean",
     retries = "integer", retry_delay = "number", env = "table", cwd = "string", timeout = "number",
-    agent = "boolean|string", batch = "boolean", options = "table",
+    agent = "boolean|string", batch = "boolean", options = "table", note = "function",
 }
 M.OPTIONS = OPTIONS
 
@@ -67,6 +67,11 @@ local function mode_of(opts, cfg)
     local strict = tostring(cfg.stricthostkeychecking or "ask")
     if said[strict] then return said[strict] end
     return require "rshell.term".is_terminal(0) and "ask" or "strict"
+end
+
+--- Tells who wants to know what was decided: note(step, ...), as `rshell doctor` does.
+local function note(opts, ...)
+    if opts.note then opts.note(...) end
 end
 
 -- ---- the way there ----
@@ -271,12 +276,15 @@ local function open_session(opts, cfg, stream, seconds)
     if not session then err.raise {kind = err.kind_of(code), message = "can't begin SSH: " .. text} end
     local ok, e = pcall(function()
         handshake(session, cfg, seconds)
+        note(opts, "handshake", session)
         local type, key = session:host_key()
         check_size(cfg, key)
-        hostkey.check {
+        local id = {
             names = {name}, port = port, type = type, key = key, files = files, mode = mode_of(opts, cfg),
             hash = cfg.hashknownhosts,
         }
+        hostkey.check(id)
+        note(opts, "hostkey", id)
     end)
     if ok then return session end
     session:close()
@@ -382,8 +390,11 @@ local function log_in(target, opts, cfg)
         -- The server has a limit for each answer; people who type a password or answer a question have none.
         local stream
         stream, close_way = task.timeout(seconds, open_stream, opts, cfg, seconds)
+        note(opts, "connect", stream)
         session = open_session(opts, cfg, stream, seconds)
-        auth.login {session = session, opts = opts, config = cfg, who = who, seconds = seconds}
+        local l = {session = session, opts = opts, config = cfg, who = who, seconds = seconds}
+        auth.login(l)
+        note(opts, "login", l)
     end)
     if ok then return session, close_way end
     if session then session:close() end
@@ -414,6 +425,7 @@ function M.open(target, opts)
     if type(target) ~= "string" then err.usage("ssh: the name of a host expected, got %s", object.type(target)) end
     opts = check_options(opts)
     local cfg = evaluate(target, opts)
+    note(opts, "config", cfg, opts)
     local delay = opts.retry_delay or 1
     for try = 0, opts.retries or 0 do
         local ok, m = pcall(attempt, target, opts, cfg)
