@@ -1,7 +1,13 @@
 #include "api/agents.h"
 
+#include <errno.h>
 #include <lauxlib.h>
+#include <stdbool.h>
 #include <string.h>
+#define ZLIB_CONST /* what it reads */
+#include <zlib.h>
+
+#include "loop/task_error.h"
 
 static void set_size(lua_State *L, const char *field, size_t n)
 {
@@ -31,21 +37,55 @@ static int l_list(lua_State *L)
     return 1;
 }
 
+/* The agent for the CPU that argument 1 names, or NULL. */
+static const rs_agent_image *find(lua_State *L)
+{
+    const char *arch = luaL_checkstring(L, 1);
+    for (const rs_agent_image *a = rs_agent_images; a->arch; a++)
+        if (!strcmp(a->arch, arch))
+            return a;
+    return NULL;
+}
+
 /* image(arch): the gzipped program; nil where there is none for this CPU. */
 static int l_image(lua_State *L)
 {
-    const char *arch = luaL_checkstring(L, 1);
-    for (const rs_agent_image *a = rs_agent_images; a->arch; a++) {
-        if (strcmp(a->arch, arch))
-            continue;
+    const rs_agent_image *a = find(L);
+    if (a)
         lua_pushlstring(L, (const char *)a->wire, (size_t)(a->end - a->wire));
-        return 1;
-    }
-    lua_pushnil(L);
+    else
+        lua_pushnil(L);
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"list", l_list}, {"image", l_image}, {NULL, NULL}};
+static bool decompress(const rs_agent_image *a, char *out)
+{
+    z_stream z = {.next_in = a->wire, .avail_in = (uInt)(a->end - a->wire)};
+    z.next_out = (Bytef *)out;
+    z.avail_out = (uInt)a->size;
+    if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) /* 16: gzip */
+        return false;
+    bool ok = inflate(&z, Z_FINISH) == Z_STREAM_END && z.avail_out == 0;
+    inflateEnd(&z);
+    return ok;
+}
+
+/* program(arch): the same, not compressed, for targets without gzip. */
+static int l_program(lua_State *L)
+{
+    const rs_agent_image *a = find(L);
+    if (!a) {
+        lua_pushnil(L);
+        return 1;
+    }
+    luaL_Buffer program;
+    if (!decompress(a, luaL_buffinitsize(L, &program, a->size)))
+        return rs_error_raise(L, -ENOMEM, "the embedded agent can't be decompressed");
+    luaL_pushresultsize(&program, a->size);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"list", l_list}, {"image", l_image}, {"program", l_program}, {NULL, NULL}};
 
 int luaopen_rs_agents(lua_State *L)
 {

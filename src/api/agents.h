@@ -16,7 +16,7 @@ typedef struct rs_agent_image {
 /* Ends with a NULL arch. Written by scripts/embed-agents. */
 extern const rs_agent_image rs_agent_images[];
 
-/* Leaves the module rshell.agents: list() and image(arch). */
+/* Leaves the module rshell.agents: list(), image(arch) and program(arch). */
 int luaopen_rs_agents(lua_State *L);
 
 #endif

@@ -54,8 +54,9 @@ has_symbols() {
 about() {
     local libc=$2 size=$3 wire=$4 sum=$5 word=agent-$1
     "$RSHELL" -e "io.write(require 'rshell.agents'.image '$1')" >image.gz
-    gzip -dc <image.gz >image
+    "$RSHELL" -e "io.write(require 'rshell.agents'.program '$1')" >image
     chmod 755 image
+    check "$word: the image is the program, compressed" 'gzip -dc <image.gz | cmp - image'
     check "$word: sizes and sum" '[ "$(wc -c <image) $(wc -c <image.gz) $(sha256sum <image)" = "$size $wire $sum  -" ]'
 
     if [ "$libc" = musl ]; then
