@@ -3,16 +3,15 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <stdlib.h>
-#include <uv.h>
 
-#include "base/err.h"
+#include "loop/pool.h"
 #include "loop/task.h"
 #include "loop/task_error.h"
 
 /* One piece of work. Two sides hold it: the pool until `run` has returned, and the ticket on the waiter's stack; the last that
  * lets go frees it. */
 typedef struct work {
-    uv_work_t req;
+    rs_pool_work pool; /* first: the pool's callbacks find the work by it */
     const rs_job_class *class;
     void *job;
     rs_wait *wait; /* NULL once the waiter has given up */
@@ -32,17 +31,17 @@ static void let_go(work *k)
     free(k);
 }
 
-static void run(uv_work_t *req)
+static void run(rs_pool_work *w)
 {
-    work *k = req->data;
+    work *k = (work *)w;
     k->class->run(k->job);
 }
 
-static void ran(uv_work_t *req, int status)
+static void ran(rs_pool_work *w)
 {
-    work *k = req->data;
+    work *k = (work *)w;
     if (k->wait)
-        rs_wait_done(k->wait, status == UV_ECANCELED ? RS_ECANCELLED : status);
+        rs_wait_done(k->wait, 0);
     k->wait = NULL;
     let_go(k);
 }
@@ -99,16 +98,13 @@ int rs_job_run(lua_State *L, const rs_job_class *class, void *job)
         class->drop(job);
         return luaL_error(L, "not enough memory");
     }
-    *k = (work){.class = class, .job = job, .holders = 1};
+    *k = (work){.pool = {.run = run, .done = ran}, .class = class, .job = job, .holders = 1};
     ticket *t = ticket_new(L, k);
     t->work = k;
     rs_task_check(L);
     k->wait = &t->wait;
-    k->req.data = k;
     k->holders++;
-    rs_pool_begin();
-    int err = uv_queue_work(rs_loop_uv(rs_task_loop(L)), &k->req, run, ran);
-    rs_pool_end();
+    int err = rs_pool_run(rs_task_loop(L), &k->pool);
     if (err) {
         k->holders--;
         return rs_error_raise(L, err, NULL);

@@ -1,4 +1,4 @@
-/* Work that would block or burn CPU, done on libuv's thread pool while a task waits. */
+/* Work that would block or burn CPU, done on a thread of the pool while a task waits. */
 #ifndef RS_LOOP_JOB_H
 #define RS_LOOP_JOB_H
 

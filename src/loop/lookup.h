@@ -1,4 +1,4 @@
-/* Names of hosts looked up: numeric addresses at once, the rest on libuv's thread pool. */
+/* Names of hosts looked up: numeric addresses at once, the rest on a thread of the pool. */
 #ifndef RS_LOOP_LOOKUP_H
 #define RS_LOOP_LOOKUP_H
 

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <uv.h>
 
+#include "loop/pool.h"
 #include "loop/timer.h"
 
 #define RS_LOG_MODULE "loop"
@@ -14,6 +15,7 @@
 struct rs_loop {
     uv_loop_t uv;
     struct rs_timers *timers;
+    struct rs_pool *pool; /* NULL until there is work for it */
 };
 
 int rs_loop_new(rs_loop **out)
@@ -49,11 +51,14 @@ bool rs_loop_free(rs_loop *l)
     if (!l)
         return true;
     rs_timers_free(l->timers);
-    uv_walk(&l->uv, complain, NULL);
-    /* Closing handles need a turn; NOWAIT hangs neither on one that was forgotten nor on a job in a stuck system call. */
-    for (int i = 0; i < 3; i++)
+    /* What is over is told; NOWAIT hangs neither on a handle that was forgotten nor on a job in a stuck system call. */
+    uv_run(&l->uv, UV_RUN_NOWAIT);
+    bool idle = rs_pool_free(l->pool);
+    if (idle)
+        uv_walk(&l->uv, complain, NULL);
+    for (int i = 0; i < 3; i++) /* closing handles need a turn */
         uv_run(&l->uv, UV_RUN_NOWAIT);
-    bool clean = uv_loop_close(&l->uv) == 0;
+    bool clean = idle && uv_loop_close(&l->uv) == 0;
     if (clean)
         free(l);
     return clean;
@@ -69,22 +74,9 @@ struct rs_timers *rs_loop_timers(rs_loop *l)
     return l->timers;
 }
 
-static const char pool_size[] = "UV_THREADPOOL_SIZE";
-static bool pool_started, pool_sized;
-
-void rs_pool_begin(void)
+struct rs_pool **rs_loop_pool(rs_loop *l)
 {
-    /* getaddrinfo may use half the pool only, and one host that doesn't answer must not hold up the others. */
-    if (!pool_started && !getenv(pool_size))
-        pool_sized = setenv(pool_size, "64", 0) == 0;
-}
-
-void rs_pool_end(void)
-{
-    if (pool_sized)
-        unsetenv(pool_size);
-    pool_sized = false;
-    pool_started = true;
+    return &l->pool;
 }
 
 bool rs_loop_poll(rs_loop *l, bool block)

@@ -23,11 +23,6 @@ struct rs_timers *rs_loop_timers(rs_loop *l);
 /* Handles events once; with block it sleeps until there are some. False when nothing is left that could ever happen. */
 bool rs_loop_poll(rs_loop *l, bool block);
 
-/* Around every call that hands work to libuv's thread pool: the first one sizes it, by a variable that programs which we start
- * don't get to see. */
-void rs_pool_begin(void);
-void rs_pool_end(void);
-
 /* Monotonic nanoseconds, read from the clock at each call. */
 uint64_t rs_loop_now(void);
 

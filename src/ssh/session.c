@@ -91,11 +91,11 @@ rs_ssh_places *rs_ssh_places_of(rs_ssh *s)
 static void on_poll(uv_poll_t *h, int status, int events);
 
 /* A delayed acknowledgement would cost 40 ms where the server holds back its next packet for it. The kernel forgets the
- * setting, so it is made before every wait of the handshake. */
+ * setting, so it is made before every wait for an answer. */
 static void quick_ack(rs_ssh *s)
 {
     int on = 1;
-    if (!s->encrypted)
+    if (!s->encrypted || s->steps)
         setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
@@ -385,6 +385,14 @@ static int set_options(ssh_session raw, int fd, const rs_ssh_options *o)
     ssh_options_set(raw, SSH_OPTIONS_PROCESS_CONFIG, &no); /* it would read files, on the loop */
     ssh_options_set(raw, SSH_OPTIONS_NODELAY, &nodelay);
     int err = set(raw, SSH_OPTIONS_HOST, o->host ? o->host : "localhost");
+    /* We read known_hosts ourselves: libssh would, on the loop, and put its own order above ours. Nor needs it to know
+     * where the user's home is. */
+    if (!err)
+        err = set(raw, SSH_OPTIONS_SSH_DIR, "/nonexistent");
+    if (!err)
+        err = set(raw, SSH_OPTIONS_KNOWNHOSTS, "/dev/null");
+    if (!err)
+        err = set(raw, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null");
     if (!err)
         err = set(raw, SSH_OPTIONS_USER, o->user);
     if (!err)

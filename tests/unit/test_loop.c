@@ -1,13 +1,17 @@
 #include "unit.h"
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uv.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "loop/loop.h"
+#include "loop/pool.h"
 #include "loop/timer.h"
 #include "loop/wait.h"
 
@@ -42,12 +46,9 @@ static void test_process_is_prepared(void **state)
 {
     rs_loop *l = NULL;
     struct sigaction sa;
-    unsetenv("UV_THREADPOOL_SIZE");
     assert_int_equal(rs_loop_new(&l), 0);
     sigaction(SIGPIPE, NULL, &sa);
     assert_true(sa.sa_handler == SIG_IGN);
-    /* Programs that we start inherit the environment: nothing of ours is in it. */
-    assert_null(getenv("UV_THREADPOOL_SIZE"));
     assert_true(rs_loop_free(l));
 }
 
@@ -82,15 +83,6 @@ static void test_forgotten_handle(void **state)
     assert_string_equal(logged, "loop a idle handle was left open");
 }
 
-static void count_done(uv_work_t *req, int status)
-{
-    ++*(int *)req->data;
-}
-
-static void work(uv_work_t *req)
-{
-}
-
 static int threads(void)
 {
     char line[200];
@@ -103,24 +95,108 @@ static int threads(void)
     return n;
 }
 
-static void test_thread_pool(void **state)
+/* ---- the pool ---- */
+
+typedef struct piece {
+    rs_pool_work work; /* first */
+    int ran, done;
+    pthread_t thread;
+    sem_t *gate; /* waited for, unless NULL */
+} piece;
+
+static void run_piece(rs_pool_work *w)
+{
+    piece *p = (piece *)w;
+    p->thread = pthread_self();
+    while (p->gate && sem_wait(p->gate))
+        ;
+    p->ran++;
+}
+
+static void piece_done(rs_pool_work *w)
+{
+    piece *p = (piece *)w;
+    assert_int_equal(p->ran, 1);
+    p->done++;
+}
+
+static void start_pieces(rs_loop *l, piece *p, size_t n, sem_t *gate)
+{
+    for (size_t i = 0; i < n; i++) {
+        p[i] = (piece){.work = {.run = run_piece, .done = piece_done}, .gate = gate};
+        assert_int_equal(rs_pool_run(l, &p[i].work), 0);
+    }
+}
+
+static void test_pool(void **state)
 {
     rs_loop *l = NULL;
-    int done = 0;
-    uv_work_t req[100];
+    piece p[100];
+    sem_t gate;
+    int before = threads();
+    sem_init(&gate, 0, 0);
     assert_int_equal(rs_loop_new(&l), 0);
-    for (size_t i = 0; i < COUNT(req); i++) {
-        req[i].data = &done;
-        rs_pool_begin();
-        assert_int_equal(uv_queue_work(rs_loop_uv(l), &req[i], work, count_done), 0);
-        rs_pool_end();
+    assert_int_equal(threads(), before);
+    /* One after the other, one thread does. */
+    for (int i = 0; i < 10; i++) {
+        start_pieces(l, p, 1, NULL);
+        while (rs_loop_poll(l, true))
+            ;
+        assert_int_equal(p[0].done, 1);
+        assert_false(pthread_equal(p[0].thread, pthread_self()));
+        while (p[0].ran != 1)
+            ;
     }
+    assert_true(threads() <= before + 2); /* the one may not have been idle again */
+    /* What blocks gets threads of its own, up to 64; the rest waits. */
+    start_pieces(l, p, COUNT(p), &gate);
+    assert_int_equal(threads(), before + 64);
+    assert_true(rs_loop_poll(l, false));
+    for (size_t i = 0; i < COUNT(p); i++)
+        sem_post(&gate);
     while (rs_loop_poll(l, true))
         ;
-    assert_int_equal(done, COUNT(req));
-    assert_true(threads() > 64);
-    assert_null(getenv("UV_THREADPOOL_SIZE"));
+    for (size_t i = 0; i < COUNT(p); i++)
+        assert_int_equal(p[i].done, 1);
     assert_true(rs_loop_free(l));
+    assert_int_equal(threads(), before);
+    sem_destroy(&gate);
+}
+
+static void test_pool_cancel(void **state)
+{
+    rs_loop *l = NULL;
+    piece p[70];
+    sem_t gate;
+    sem_init(&gate, 0, 0);
+    assert_int_equal(rs_loop_new(&l), 0);
+    start_pieces(l, p, COUNT(p), &gate);
+    /* 64 were begun with as soon as their threads run. */
+    assert_true(rs_pool_cancel(l, &p[69].work));
+    assert_true(rs_pool_cancel(l, &p[67].work));
+    assert_false(rs_pool_cancel(l, &p[69].work));
+    for (size_t i = 0; i < COUNT(p); i++)
+        sem_post(&gate);
+    while (rs_loop_poll(l, true))
+        ;
+    assert_false(rs_pool_cancel(l, &p[0].work));
+    for (size_t i = 0; i < COUNT(p); i++)
+        assert_int_equal(p[i].done, i != 69 && i != 67);
+    assert_true(rs_loop_free(l));
+    sem_destroy(&gate);
+}
+
+/* Work that is stuck when the loop ends is left alone, with the loop. */
+static void test_pool_stuck(void **state)
+{
+    static rs_loop *l;
+    static piece p;
+    static sem_t gate;
+    sem_init(&gate, 0, 0);
+    assert_int_equal(rs_loop_new(&l), 0);
+    start_pieces(l, &p, 1, &gate);
+    assert_false(rs_loop_free(l));
+    sem_post(&gate);
 }
 
 /* ---- waits ---- */
@@ -186,7 +262,9 @@ int main(void)
         cmocka_unit_test(test_process_is_prepared),
         cmocka_unit_test(test_polls_without_sleeping),
         cmocka_unit_test(test_forgotten_handle),
-        cmocka_unit_test(test_thread_pool),
+        cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_pool_cancel),
+        cmocka_unit_test(test_pool_stuck),
         cmocka_unit_test(test_wait),
         cmocka_unit_test(test_wait_that_nobody_watches),
     };
