@@ -50,6 +50,30 @@ spec.table("long programs, and what follows is theirs", LOGINS, function(t, c)
     t.ok(t.ok(shell:run('printf %s "$1"; cat', {args = {huge}, input = input})).stdout == huge .. input)
 end)
 
+spec.table("a login shell that we know gets programs as they are", LOGINS, function(t, c)
+    local connector = bare.connector(c[1])
+    local shell = new(connector)
+    local posix = c.name ~= "fish" and c.name ~= "busybox" and not c.name:find "csh"
+    for i, word in ipairs {"a", "b c", "d\\e"} do
+        local r = t.ok(shell:run('F() { :;}\nprintf %s "$1"', {args = {word}}))
+        t.eq(r.stdout, word)
+        t.eq(connector.lines[i]:find("printf %b", 1, true) == nil, i == 2 and posix, word)
+    end
+end)
+
+-- A start-up file may have set $SHELL to anything.
+spec.table("a login shell that is called what it isn't", LOGINS, function(t, c)
+    for _, name in ipairs {"/bin/sh", "/bin/bash"} do
+        local shell = new(bare.connector(c[1], {env = {SHELL = name}}))
+        for _, word in ipairs {"a", "$HOME;!`b`", "it's"} do
+            for _, start in ipairs {"", "F() { exit 5;}\n"} do
+                local r = t.ok(shell:run(start .. 'printf "%s." "$1"', {args = {word}}))
+                t.same(r, {code = 0, stdout = word .. ".", stderr = ""})
+            end
+        end
+    end
+end)
+
 spec.test("a short input comes with the program, a long one behind it", function(t)
     local connector = bare.connector "/bin/sh"
     local shell = new(connector)

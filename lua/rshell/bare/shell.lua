@@ -18,8 +18,10 @@ local NOISE = 1024 * 1024
 ---@class rshell.bare.Shell
 ---@field connector table
 ---@field login string? the name of the login shell, once it was told
+---@field login_path string? the same with its folder
 ---@field short boolean? true when long lines are not taken
 ---@field refused boolean? something else than a shell has answered
+---@field coded boolean? true when every line must be coded, whatever the login shell is called
 ---@field leader boolean? whether programs start as leaders of their own group, once it was told
 local Shell = {}
 Shell.__index = Shell
@@ -35,7 +37,8 @@ local function coded(program)
     return (program:gsub([=[[^%w _./:=,+@%%"$();|&<>%[%]{}*?#-]]=], CODES))
 end
 
-local WRAPPED = [[exec /bin/sh -c 'eval "$(printf %%b "$1")"' sh '%s']]
+local WRAPPED_START = [[exec /bin/sh -c 'eval "$(printf %b "$1")"' sh ']]
+local WRAPPED = WRAPPED_START:gsub("%%", "%%%%") .. "%s'"
 
 -- The braces make sure that a program of which only a part has come is an error of syntax, not a shorter program.
 local FED = [[eval "$(dd bs=%d count=1 iflag=fullblock 2>/dev/null||dd bs=1 count=%d 2>/dev/null)"]]
@@ -58,15 +61,32 @@ function M.line(program, limit)
     return WRAPPED:format(body)
 end
 
---- Long lines are tried with any shell but csh: where it turns out that they can't be taken nothing has run.
+--- Long lines are tried with any shell but csh: where they can't be taken after all nothing has run.
 function Shell:limit()
     if self.short or self.login and self.login:find "csh" then return SMALL end
     return self.connector.longest and self.connector.longest - ROUND or LARGE
 end
 
+-- Shells that take a word in single quotes for what it is, as long as it has no backslash: then no other shell does
+-- more than to fail either, should $SHELL be a lie.
+local PLAIN = {sh = true, ash = true, dash = true, bash = true, ksh = true, mksh = true, zsh = true}
+
+-- How programs begin that any other shell refuses before it has run a part of them.
+local FUNCTION = "^F%(%) {"
+
+--- The line for a program without the cost of coding: a process, and where the login shell is what we would start, one
+--- more. nil where that can't be.
+function Shell:plain(program)
+    if self.coded or not PLAIN[self.login] then return nil end
+    if program:find "[^\t\n -~]" or program:find("\\", 1, true) then return nil end
+    local same = self.login_path == "/bin/sh" and program:find(FUNCTION)
+    local line = same and program or "exec /bin/sh -c " .. text.quote(program)
+    return #line <= self:limit() and line or nil
+end
+
 --- An exec line, and what has to be written to its stdin.
 function Shell:line(program, nonce, pty)
-    local line = M.line(program, self:limit())
+    local line = self:plain(program) or M.line(program, self:limit())
     if line then return line end
     local body = "{ " .. program .. "\n}"
     local fed = pty and FED_PTY:format(nonce, #body, #body) or FED:format(#body, #body)
@@ -137,7 +157,9 @@ function Shell:read_head(ch, nonce, feed, pty)
     local words = {}
     local login, rest = head:match "^ (%S*)(.*)$"
     for word in (rest or ""):gmatch "%S+" do words[#words + 1] = word end
-    if login and login ~= "" then self.login = self.login or login:match "[^/]*$" end
+    if login and login ~= "" and not self.login then
+        self.login, self.login_path = login:match "[^/]*$", login
+    end
     return words
 end
 
@@ -147,11 +169,12 @@ local function terminal(pty)
     return {pty = {term = t.term or os.getenv "TERM" or "xterm", rows = t.rows or 24, cols = t.cols or 80}}
 end
 
---- After a line of which nothing has run: true when a shorter one may be taken. csh refuses long words, some servers
+--- After a line of which nothing has run: true when another one may be taken. csh refuses long words, some servers
 --- long lines.
-function Shell:shorten(line)
-    if self:limit() == SMALL or #line <= SMALL then return false end
-    self.short = true
+function Shell:change_line(line)
+    local coded, short = line:find(WRAPPED_START, 1, true) ~= nil, #line <= SMALL or self:limit() == SMALL
+    if coded and short then return false end
+    self.coded, self.short = true, not short or self.short
     return true
 end
 
@@ -163,7 +186,7 @@ function Shell:start(build, pty)
     local line, feed = self:line(build(nonce), nonce, pty)
     local ch, why, name = self.connector.exec(line, terminal(pty))
     if not ch then
-        if name == "EPROTOCOL" and self:shorten(line) then return self:start(build, pty) end
+        if name == "EPROTOCOL" and self:change_line(line) then return self:start(build, pty) end
         return nil, why, name
     end
     local ok, words, failure, code, exit = pcall(self.read_head, self, ch, nonce, feed, pty)
@@ -172,7 +195,7 @@ function Shell:start(build, pty)
         error(words, 0)
     end
     if words then return ch, words end
-    if exit and exit.code and self:shorten(line) then return self:start(build, pty) end
+    if exit and exit.code and self:change_line(line) then return self:start(build, pty) end
     return nil, failure, code
 end
 
