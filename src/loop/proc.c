@@ -20,6 +20,7 @@ typedef struct member {
     rs_pgroup *group;          /* NULL: reaped as soon as it ends */
     pid_t pid;
     int pidfd;
+    bool told;       /* as the leader of a group */
     uv_poll_t *poll; /* of the pidfd; freed by its close callback */
     rs_exit exit;
 } member;
@@ -39,6 +40,12 @@ struct rs_pgroup {
 static member *members;
 static uv_signal_t *chld; /* only where a process has no pidfd */
 static bool use_pidfd = true;
+static void (*teller)(pid_t group, bool alive);
+
+void rs_pgroup_tell(void (*told)(pid_t group, bool alive))
+{
+    teller = told;
+}
 
 void rs_pgroup_use_pidfd(bool on)
 {
@@ -65,6 +72,8 @@ static void close_pidfd(member *m)
 static void reap(member *m)
 {
     siginfo_t si;
+    if (m->told)
+        teller(m->pid, false);
     waitid(P_PID, (id_t)m->pid, &si, WEXITED | WNOHANG);
     close_pidfd(m);
     *m->at = m->next;
@@ -205,6 +214,9 @@ int rs_pgroup_spawn(rs_pgroup *g, rs_spawn_spec *spec, rs_spawned *out)
         return err;
     }
     member_add(g, m, out);
+    m->told = teller && !spec->keep && (spec->group == 0 || g->detached);
+    if (m->told)
+        teller(m->pid, true);
     err = watch(g->loop, m);
     if (err) { /* it runs, but we could never learn of its end */
         kill(m->pid, SIGKILL);

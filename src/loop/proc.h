@@ -43,6 +43,10 @@ void rs_pgroup_end(rs_pgroup *g);
  * won't be called. What the command put into the background lives on. NULL is fine. */
 void rs_pgroup_release(rs_pgroup *g);
 
+/* From now on told(group, true) is called for each group that is to end with us, as soon as it is there, and told(group,
+ * false) before its number can belong to others. */
+void rs_pgroup_tell(void (*told)(pid_t group, bool alive));
+
 /* Stops watching what was released and still runs: for the end of the program, before the loop is freed. */
 void rs_pgroups_forget(void);
 

@@ -9,6 +9,7 @@
 
 #include "sys/fs_at.h"
 #include "sys/fs_temp.h"
+#include "sys/trace.h"
 
 /* Making folders */
 
@@ -124,6 +125,7 @@ int rs_fs_mktemp_dir(const char *dir, const char *prefix, char **out)
             return -ENOMEM;
         rs_fs_at at;
         err = rs_fs_at_open(&at, path);
+        rs_trace_made(path, !err);
         if (!err) {
             err = mkdirat(at.dir, at.name, 0700) ? -errno : 0;
             rs_fs_at_close(&at);
@@ -132,6 +134,7 @@ int rs_fs_mktemp_dir(const char *dir, const char *prefix, char **out)
             *out = path;
             return 0;
         }
+        rs_trace_made(path, false);
         free(path);
         if (err != -EEXIST)
             return err;

@@ -20,6 +20,7 @@
 #include "loop/task_error.h"
 #include "sys/net_lua.h"
 #include "sys/stream.h"
+#include "sys/trace.h"
 
 #define LISTENER "rshell.Listener"
 #define ACCEPT "rshell.Accept"
@@ -208,6 +209,8 @@ static void remove_file(listener *ls)
     struct stat st;
     if (ls->path && lstat(ls->path, &st) == 0 && st.st_dev == ls->file.st_dev && st.st_ino == ls->file.st_ino)
         unlink(ls->path);
+    if (ls->path)
+        rs_trace_made(ls->path, false);
     free(ls->path);
     ls->path = NULL;
 }
@@ -343,6 +346,7 @@ static int listen_unix(lua_State *L, listener *ls, const char *path)
     if (fd < 0)
         return result(L, fd);
     if (*path == '/') {
+        rs_trace_made(path, true); /* not before: it may have been somebody else's */
         ls->path = strdup(path);
         if (!ls->path || lstat(path, &ls->file))
             memset(&ls->file, 0, sizeof ls->file);
