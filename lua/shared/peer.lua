@@ -69,22 +69,24 @@ function Peer:start(target, name, ...)
     local id = self.last % 0xffffffff + 1
     local call = {id = id, event = task.event()}
     self.last, self.calls[id] = id, call
-    local ok, e = pcall(self.port.send, self.port, FRAME.CALL, id, self.export, target, name, ...)
+    local ok, crowded = pcall(self.port.send, self.port, FRAME.CALL, id, self.export, target, name, ...)
     if not ok and not self.why then -- it can't be said; nothing was sent
         self.calls[id] = nil
-        error(e, 0)
+        error(crowded, 0)
     end
+    call.crowded = ok and crowded
     return call
 end
 
-local function await(call)
+local function await(self, call)
+    if call.crowded then self.port:room() end
     while not call.done do call.event:wait() end
 end
 
 --- The results of a call that was started; raises what it raised.
 function Peer:finish(call)
     if not call.done then
-        local ok, e = pcall(await, call)
+        local ok, e = pcall(await, self, call)
         if not ok then
             if not call.done then self.port:send(FRAME.CANCEL, call.id) end
             task.shield(function() if not call.done then call.event:wait(CANCEL_SECONDS) end end)
@@ -154,7 +156,9 @@ local function sweep(self)
         self.dropped = {}
         for i = 1, #list, MOST do
             if self.why then return end
-            self.port:send(FRAME.RELEASE, 0, nil, table.unpack(list, i, math.min(i + MOST - 1, #list)))
+            if self.port:send(FRAME.RELEASE, 0, nil, table.unpack(list, i, math.min(i + MOST - 1, #list))) then
+                self.port:room()
+            end
         end
     end
 end
@@ -178,13 +182,22 @@ local handlers = {}
 handlers[FRAME.CALL] = function(self, id, ...)
     if not self.serve then error("a call came that nobody serves", 0) end
     if self.tasks[id] then error("a call came with the number of another one", 0) end
+    self.latest = id
+    if self.early[id] then
+        self.early[id] = nil
+        return reply(self, id, false, err.new {kind = "cancelled", message = "cancelled"})
+    end
     self.tasks[id] = task.spawn(serve, self, id, ...)
     if self.tasks[id].done then self.tasks[id] = nil end
 end
 
 handlers[FRAME.CANCEL] = function(self, id)
     local t = self.tasks[id]
-    if t then t:cancel() end
+    if t then
+        t:cancel()
+    elseif id > self.latest then
+        self.early[id] = true -- it has overtaken a call that is long
+    end
 end
 
 local function done(self, id)
@@ -281,7 +294,7 @@ function M.new(port, how)
     local self = setmetatable({
         port = port, serve = how.serve, on_event = how.on_event, on_close = how.on_close, host = how.host,
         discard = how.discard,
-        calls = {}, last = 0, tasks = {}, kept = {}, kept_by = {}, last_kept = 0, dropped = {}, sweep = task.event(),
+        calls = {}, last = 0, latest = 0, early = {}, tasks = {}, kept = {}, kept_by = {}, last_kept = 0, dropped = {}, sweep = task.event(),
         greeted = task.event(),
     }, Peer)
     function self.export(value)

@@ -61,18 +61,17 @@ static int queue(rs_port *p, uint8_t type, uint32_t id, const char *data, size_t
     return 0;
 }
 
-/* The frames of one message follow each other, with others' between them. */
+/* The frames of one message follow each other, with others' between them, and whole messages that are urgent. */
 static const char *take_message(rs_port *p, const rs_frame *f)
 {
     bool more = f->flags & RS_FRAME_MORE;
-    if (!rs_buf_len(&p->partial) && !more)
+    bool goes_on = rs_buf_len(&p->partial) && p->partial_type == f->type && p->partial_id == f->id;
+    if (!goes_on && !more)
         return queue(p, f->type, f->id, f->payload, f->length) ? "not enough memory" : NULL;
-    if (!rs_buf_len(&p->partial)) {
-        p->partial_type = f->type;
-        p->partial_id = f->id;
-    } else if (p->partial_type != f->type || p->partial_id != f->id) {
+    if (!goes_on && rs_buf_len(&p->partial))
         return "a message was broken off by another one";
-    }
+    p->partial_type = f->type;
+    p->partial_id = f->id;
     if (rs_buf_add(&p->partial, f->payload, f->length))
         return "a message is too long";
     if (more)

@@ -117,12 +117,6 @@ static int l_port(lua_State *L)
 
 /* ---- messages ---- */
 
-static int sent(lua_State *L, int status, lua_KContext ctx)
-{
-    (void)L, (void)status, (void)ctx;
-    return 0;
-}
-
 /* The values from index 5 on, in lp->scratch. */
 static void encode(lua_State *L, lport *lp)
 {
@@ -144,7 +138,7 @@ static int encode_protected(lua_State *L)
     return 0;
 }
 
-/* port:send(type, id, export, values...): queued at once, and then waits while the queue is long */
+/* port:send(type, id, export, values...): queued at once; true when who sends more should wait for room */
 static int l_send(lua_State *L)
 {
     lport *lp = check_port(L, 1);
@@ -166,12 +160,25 @@ static int l_send(lua_State *L)
         rs_buf_fini(&lp->scratch);
     if (err)
         return rs_error_raise(L, err, "can't send");
-    if (rs_port_room(lp->p))
+    lua_pushboolean(L, !rs_port_room(lp->p));
+    return 1;
+}
+
+static int has_room(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)L, (void)status, (void)ctx;
+    return 0;
+}
+
+/* port:room(): waits until what was sent has gone out, or until nothing will any more */
+static int l_room(lua_State *L)
+{
+    lport *lp = luaL_checkudata(L, 1, PORT);
+    if (!lp->p || rs_port_room(lp->p))
         return 0;
-    lua_settop(L, 1);
     rs_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
     rs_port_await_room(lp->p, w);
-    return rs_task_wait(L, w, 0, sent);
+    return rs_task_wait(L, w, 0, has_room);
 }
 
 static void drop_message(lport *lp)
@@ -293,7 +300,7 @@ static const luaL_Reg link_methods[] = {
 };
 
 static const luaL_Reg port_methods[] = {
-    {"send", l_send}, {"next", l_next},        {"open", l_open},    {"claim", l_claim},
+    {"send", l_send}, {"room", l_room},        {"next", l_next},    {"open", l_open}, {"claim", l_claim},
     {"fail", l_fail}, {"close", l_port_close}, {"__gc", l_port_gc}, {NULL, NULL},
 };
 
@@ -338,6 +345,7 @@ static void add_constants(lua_State *L, const char *name, const constant *list)
 int luaopen_rs_rpc(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"link", l_link}, {NULL, NULL}};
+    rs_lstream_register(L);
     add_class(L, LINK, link_methods);
     add_class(L, PORT, port_methods);
     luaL_newlib(L, functions);

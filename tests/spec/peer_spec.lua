@@ -143,6 +143,21 @@ spec.test("cancel reaches the other side, and the answer is awaited", function(t
     over(left, right)
 end)
 
+spec.test("a cancel may overtake a call that is long", function(t)
+    local calls = 0
+    local left, right = pair {take = function() calls = calls + 1 end}
+    local big = ("x"):rep(5000000)
+    for _ = 1, 5 do
+        local one = task.spawn(left.call, left, 0, "take", big)
+        task.sleep(0)
+        one:cancel()
+        pcall(one.await, one)
+    end
+    t.eq(left:call(0, "take", big), nil)
+    t.same({left.why, right.why, next(left.calls), next(right.early)}, {})
+    over(left, right)
+end)
+
 spec.test("results that nobody waits for any more are discarded by their owner", function(t)
     local got
     local left, right = pair({
