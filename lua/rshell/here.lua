@@ -5,8 +5,11 @@ local view = require "rshell.view"
 
 local M = {}
 
+local MODULES = {fs = true, proc = true, net = true, host = true, hash = true}
+
 local backend = setmetatable({}, {
     __index = function(t, name)
+        if not MODULES[name] then return nil end
         t[name] = require(name == "tree" and "rshell.transfer.here" or "rshell.sys." .. name)
         return t[name]
     end,

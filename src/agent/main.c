@@ -1,7 +1,7 @@
 /* The program that runs on targets: from argv to lua/agent/main.lua, and back to an exit status.
  *
- * It shares base, wire, loop, sys and rpc with the host; its Lua modules are in it, as source. Nothing is read from the disk to start
- * it, so it runs from an fd, with an empty environment, in an empty root. */
+ * It shares base, wire, loop, sys and rpc with the host; its Lua modules are in it, as source. Nothing is read from the
+ * disk to start it, so it runs from an fd, with an empty environment, in an empty root. */
 #include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
@@ -10,17 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/guard.h"
+#include "agent/own.h"
 #include "base/embedded.h"
 #include "base/err.h"
 #include "base/fds.h"
 #include "loop/proc.h"
 #include "loop/task.h"
-#include "rpc/wire.h"
+#include "rpc/rpc.h"
 #include "sys/proc_lua.h"
 #include "sys/stream.h"
 #include "sys/sys.h"
 
-static const double UNWIND = 6.0; /* seconds that tasks have at the end; their closers get 5 */
+static const double UNWIND = 1.0; /* seconds that tasks have at the end: all is gone 2 s after the link */
 
 /* A searcher for `require`: pushes the embedded module's chunk. */
 static int search(lua_State *L)
@@ -38,6 +40,12 @@ static int search(lua_State *L)
     return 1;
 }
 
+static const luaL_Reg modules[] = {
+    {"rshell.agent.own", luaopen_rs_own},
+    {"rshell.rpc", luaopen_rs_rpc},
+    {NULL, NULL},
+};
+
 /* Takes the place of the searcher for Lua files: the target's own modules are none of ours. */
 static void open_modules(lua_State *L)
 {
@@ -45,8 +53,7 @@ static void open_modules(lua_State *L)
     rs_sys_preload(L);
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
-    lua_pushcfunction(L, luaopen_rs_wire);
-    lua_setfield(L, -2, "rshell.wire");
+    luaL_setfuncs(L, modules, 0);
     lua_getfield(L, -2, "searchers");
     lua_pushcfunction(L, search);
     lua_seti(L, -2, 2);
@@ -102,11 +109,20 @@ static int open_all(rs_loop **loop, lua_State **L)
     return 0;
 }
 
+/* It is gone when its link is, and what it has started with it. */
+static void begin_service(int argc, char **argv)
+{
+    rs_own_init(argc, argv);
+    rs_guard_start();
+}
+
 int main(int argc, char **argv)
 {
     rs_loop *loop = NULL;
     lua_State *L = NULL;
     rs_fds_claim();
+    if (argc > 1 && !strcmp(argv[1], "serve"))
+        begin_service(argc, argv);
     signal(SIGPIPE, SIG_IGN);
     int err = open_all(&loop, &L);
     if (err) {
@@ -118,6 +134,7 @@ int main(int argc, char **argv)
     lua_close(L);
     rs_proc_end_dropped();
     rs_lstream_fini();
+    rs_guard_end();
     rs_pgroups_forget();
     if (!rs_loop_free(loop)) /* a worker is stuck in a system call; libuv's destructor would wait for it */
         _Exit(status);

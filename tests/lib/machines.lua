@@ -29,6 +29,13 @@ for name, how in pairs(BARE) do
     kinds[name] = {get = get(name), other = get "other", lacks = {["abstract sockets"] = true}}
 end
 
+-- An agent that a local shell has started.
+local function agent(name)
+    return function() return (require("agent").machine("/bin/sh", nil, name)) end
+end
+
+kinds.agent = {get = agent "agent", other = agent "other"}
+
 -- A real server on loopback, with an account of its own; two connections to it are two machines.
 local bed
 
@@ -72,11 +79,11 @@ local function once(which)
 end
 
 --- True where programs are started by a shell over there, without an agent.
-function machines.is_bare() return machines.kind ~= "local" end
+function machines.is_bare() return machines.kind ~= "local" and machines.kind ~= "agent" end
 
 --- kB that may be on their way through a machine to a reader that has stopped: pipes, and over SSH its windows of up to
 --- 2 MB a direction, what libssh keeps of one, and our own 1 MB a stream.
-function machines.under_way() return machines.kind == "ssh" and 5000 or 2000 end
+function machines.under_way() return (machines.kind == "ssh" or machines.kind == "agent") and 5000 or 2000 end
 
 --- The machine that is tested.
 function machines.get() return once "get" end

@@ -358,6 +358,7 @@ spec.test("popen: a read that ends by its timeout loses nothing", function(t)
     local p = s:popen "printf ab; sleep 0.2; echo c"
     t.raises("timeout", p.stdout.read, p.stdout, "l", 0.05)
     t.eq(p.stdout:read "l", "abc")
+    t.eq(p:wait(), 0)
     t.raises("timeout", function()
         p = s:popen "sleep 0.3; echo d"
         p:wait(0.05)

@@ -1,0 +1,72 @@
+-- An agent's life: it greets, answers calls of the primitives until its link ends, and ends what it has started.
+
+local exports = require "agent.exports"
+local own = require "rshell.agent.own"
+local peer = require "rshell.shared.peer"
+local rpc = require "rshell.rpc"
+local task = require "rshell.task"
+
+local ENDED = "the other side has ended" -- as a link says it; it is no failure
+local MODULES = {fs = true, proc = true, net = true, host = true, hash = true}
+
+-- ---- what can be called ----
+
+--- "fs.stat": the functions of the modules, each looked for once.
+local functions = setmetatable({}, {
+    __index = function(t, name)
+        local module, fn = tostring(name):match "^(%l+)%.([%l_%d]+)$"
+        local f = MODULES[module] and require("rshell.sys." .. module)[fn]
+        if type(f) ~= "function" then error(("no function %q"):format(tostring(name)), 0) end
+        t[name] = f
+        return f
+    end,
+})
+
+local function method(object, name, ...)
+    return object[name](object, ...)
+end
+
+--- Target 0 is the root; others are objects that were handed out.
+local function answer(self, target, name, ...)
+    if target == 0 then return functions[name](...) end
+    local object = self:object(target)
+    if not object then error("a reference that isn't there", 0) end
+    return method(object, name, ...)
+end
+
+-- ---- its life ----
+
+local function hello(version)
+    local uname = require "rshell.sys.host".uname()
+    return {protocol = 1, version = version, pid = own.pid(), os = uname.sysname, arch = uname.machine}
+end
+
+--- The controller's wishes: how long it may be silent, and how we look in a list of processes.
+local function obey(link, said)
+    if said.protocol ~= 1 then error("another version of the protocol", 0) end
+    if type(said.keepalive) == "number" then link:keepalive(said.keepalive) end
+    own.title("rshell-agent " .. tostring(said.who or ""))
+end
+
+---@param context integer
+---@param folder string? of our image, where it could not be removed before
+---@param version string
+---@return integer status
+return function(context, folder, version)
+    if folder and folder ~= "" then require "rshell.sys.fs".remove(folder, {recursive = true}) end
+    local link = rpc.link(own.streams())
+    local ended = task.event()
+    local self
+    self = peer.new(link:port(context, false), {
+        serve = function(...) return answer(self, ...) end,
+        export = exports.export, import = exports.import,
+        on_close = function() ended:notify() end,
+    })
+    self.port:send(rpc.FRAME.HELLO, 0, nil, hello(version))
+    if pcall(function() obey(link, self:greeting()) end) then
+        while not self.why do ended:wait() end
+    end
+    link:close()
+    if self.why ~= ENDED then io.stderr:write("rshell-agent: ", self.why, "\n") end
+    return 0
+end

@@ -1,0 +1,176 @@
+-- The agent backend: the primitives of rshell.sys.* over there, each a call to a program of ours that runs on the
+-- machine as long as the connection does. It starts with the first call. Where none can run, the bare backend serves.
+
+local boot = require "rshell.agent.boot"
+local err = require "rshell.shared.error"
+local handles = require "rshell.agent.handles"
+local peer = require "rshell.shared.peer"
+local rpc = require "rshell.rpc"
+local task = require "rshell.task"
+
+local uname = require "rshell.sys.host".uname
+
+local M = {}
+
+local START_SECONDS = 30
+local FRAME = rpc.FRAME
+
+-- Functions that look at no machine.
+local LOCAL = {["proc.signal"] = true, ["proc.signal_name"] = true, ["fs.match"] = true}
+
+---@class rshell.agent.Backend
+---@field connector table
+---@field reason string? why there is no agent
+local Backend = {}
+
+-- ---- starting ----
+
+local function export(_, value)
+    error(("a %s can't be sent to an agent"):format(type(value)), 0)
+end
+
+--- What its death looks like to those who wait: the last that it said, or how it ended.
+local function obituary(why, said, exit)
+    local line = said.text:match "([^\r\n]+)%s*$"
+    local how = line or exit and exit.signal and "killed by " .. exit.signal
+    return how and ("%s (%s)"):format(why, how) or why
+end
+
+--- The peer over a channel in which an agent has just started.
+local function converse(b, ch, said)
+    local link = rpc.link(ch.stdout, ch.stdin)
+    local self
+    self = peer.new(link:port(0, true), {
+        host = b.conn.name, export = export, import = handles.import, discard = handles.discard,
+        on_event = function(...) handles.event(self, ...) end,
+        on_close = function(why)
+            self.why = obituary(why, said, ch:exit())
+            if not b.closed then
+                require "rshell.log".write("info", "agent", ("%s: %s"):format(b.conn.name, self.why))
+            end
+            for _, p in pairs(self.processes) do p.event:notify() end
+            link:close()
+            ch:close()
+        end,
+    })
+    self.processes = setmetatable({}, {__mode = "v"})
+    self.link, self.channel = link, ch
+    link:keepalive(b.keepalive)
+    self.port:send(FRAME.HELLO, 0, nil, {protocol = 1, keepalive = b.keepalive, who = b.who})
+    return self
+end
+
+local function start(b)
+    local ch, said, arch = boot.start(b.connector, {images = b.images, arch = b.arch, args = "0"})
+    if not ch then
+        if arch == "ECLOSED" then
+            err.raise {kind = "closed", host = b.conn.name, message = "the connection was lost: " .. said}
+        end
+        return nil, said
+    end
+    local self = converse(b, ch, said)
+    local ok, e = pcall(self.greeting, self, START_SECONDS)
+    if ok then
+        b.arch = arch
+        return self
+    end
+    self:close "it did not answer"
+    return nil, "the agent did not answer: " .. (err.is(e) and e.message or tostring(e))
+end
+
+--- One agent for all who come at the same time.
+local function begin(b)
+    local starting = {event = task.event()}
+    b.starting = starting
+    local ok, self, reason = pcall(start, b)
+    b.starting = nil
+    starting.event:notify()
+    if not ok then error(self, 0) end
+    if self then
+        b.peer = self
+    else
+        b:give_up(reason)
+    end
+end
+
+--- What can't host an agent is served by its shell, and that is said once.
+function Backend:give_up(reason)
+    if self.must then
+        err.raise {kind = "usage", host = self.conn.name, message = "no agent can run there: " .. reason,
+            hint = "without agent=true its shell and tools serve"}
+    end
+    self.reason, self.conn.reason, self.conn.kind = reason, reason, "bare"
+    self.bare = require "rshell.bare".new(self.connector)
+    require "rshell.log".write("warning", "agent", ("%s: %s; its shell serves instead"):format(self.conn.name, reason))
+end
+
+--- The agent's peer, started where there is none; nil where the bare backend serves.
+function Backend:agent()
+    while not self.bare do
+        if self.peer and not self.peer.why then return self.peer end
+        if self.starting then self.starting.event:wait() else begin(self) end
+    end
+end
+
+-- ---- the modules ----
+
+local function call(b, module, fn, ...)
+    local self = b:agent()
+    if self then return self:call(0, module .. "." .. fn, ...) end
+    return b.bare[module][fn](...)
+end
+
+--- Our own streams stay ours: the program gets pipes, and we move the bytes.
+local function spawn(b, spec)
+    local p, text, name, where = call(b, "proc", "spawn", spec)
+    if p and b.peer and getmetatable(p) then
+        local stages = spec.stages or {spec}
+        if spec.foreground or require "rshell.bare.foreground".inherits(stages) then
+            handles.attach(p, stages, spec.pty)
+        end
+    end
+    return p, text, name, where
+end
+
+local function module(b, name)
+    local here = require("rshell.sys." .. name)
+    return setmetatable(name == "proc" and {spawn = function(spec) return spawn(b, spec) end} or {}, {
+        __index = function(t, fn)
+            local f = here[fn]
+            if type(f) == "function" and not LOCAL[name .. "." .. fn] then
+                f = function(...) return call(b, name, fn, ...) end
+            end
+            t[fn] = f
+            return f
+        end,
+    })
+end
+
+function Backend:close()
+    self.closed = true
+    if self.peer then self.peer:close "closed" end
+end
+
+local MODULES = {fs = true, proc = true, net = true, host = true}
+
+--- how: images(arch), must (no fallback), keepalive.
+---@param conn rshell.Connection
+---@param connector table
+---@param how table
+function M.new(conn, connector, how)
+    local b = {
+        conn = conn, connector = connector, images = how.images, must = how.must, keepalive = how.keepalive or 15,
+        arch = how.arch or "x86_64", hash = require "rshell.sys.hash",
+        who = ("%s@%s"):format(os.getenv "USER" or os.getenv "LOGNAME" or "rshell", uname().nodename),
+    }
+    return setmetatable(b, {
+        __index = function(t, key)
+            if Backend[key] then return Backend[key] end
+            if not MODULES[key] then return nil end
+            t[key] = module(t, key)
+            return t[key]
+        end,
+    })
+end
+
+return M

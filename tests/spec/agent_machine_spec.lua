@@ -1,0 +1,5 @@
+-- machine_spec on a machine with an agent.
+local folder = arg[0]:gsub("[^/]*$", "")
+package.path = folder .. "../lib/?.lua;" .. package.path
+require("machines").use "agent"
+dofile(folder .. "machine_spec.lua")
