@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The agents that are embedded: what rshell tells of them is true, and each runs with nothing around it.
-# shellcheck disable=SC2016 # what is quoted is Lua, or for eval
+# shellcheck disable=SC2016,SC2034 # what is quoted is Lua, or for eval, which uses the variables
 set -u
 WIRE_LIMIT=320000 # for agents with musl
+root=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$TMPDIR/agent
 mkdir "$dir"
 cd "$dir" || exit 1
@@ -80,7 +81,6 @@ about() {
 check "there is one for this CPU" 'grep -q "^$(uname -m) " list'
 check "each line has five fields" '! grep -vEq "^[a-z0-9_]+ +(musl|glibc) +[0-9]+ +[0-9]+ [0-9a-f]{64}$" list'
 "$RSHELL" agent --json >json
-# shellcheck disable=SC2034 # check evaluates it
 lines='for _, a in ipairs(json.decode(io.read "a")) do
     print(("%-8s %-5s %8d %8d %s"):format(a.arch, a.libc, a.size, a.wire, a.sha256))
 end'
@@ -93,9 +93,17 @@ while read -r cpu libc size wire sum; do
 done <list
 grep -q '^aarch64 ' list || skip "agent-aarch64" "NOT embedded in this build"
 
+build=$(dirname "$RSHELL")
+if grep -q ' musl ' list; then
+    check "nothing is left to build" 'ninja -C "$build" -n "src/agent/agent-$(uname -m)" | grep -q "no work to do"'
+else
+    skip "nothing is left to build" "no musl here"
+fi
+check "build-agents names the CPUs it knows" '"$root/scripts/build-agents" vax 2>err; [ $? = 2 ] && grep -q "vax.*aarch64" err'
+
 # What is embedded where there is no musl-gcc is made in every build.
 run=
-fallback=$(dirname "$RSHELL")/src/agent/agent
+fallback=$build/src/agent/agent
 if [ -e "$fallback" ]; then
     check "the agent with glibc: self-test" '[ "$(env -i "$fallback" --self-test)" = ok ]'
 else

@@ -18,8 +18,9 @@ end
 
 function M.run(values, argv, first)
     if argv[first] then fail.usage("agent takes no arguments, got '%s'", argv[first]) end
-    local show = values.json and as_json or as_lines
-    show(agents.list())
+    local list = agents.list()
+    if values.json then as_json(list) else as_lines(list) end
+    if #list == 0 then io.stderr:write "rshell: no agent is embedded in this build\n" end
     return 0
 end
 
