@@ -121,7 +121,7 @@ end)
 
 spec.test("a shell that is none", function(t)
     local other <close> = beds.new {config = {"ForceCommand /bin/false"}}
-    fails(t, "shell", "no POSIX shell answered", "echo ok", config_of(other), "it")
+    fails(t, "shell", "no POSIX shell answered", "ssh", config_of(other), "it")
 end)
 
 spec.table("wrong usage", {{}, {"a", "b"}, {"-p", "0", "a"}}, function(t, c)

@@ -133,7 +133,7 @@ local function copy_one(run, job)
         preserve = not run.values.no_preserve,
         progress = function(state) job.files, job.bytes, job.total = state.files, state.bytes, state.total end,
     })
-    job.files, job.bytes, job.done = r.files, r.bytes, true
+    job.files, job.bytes, job.skipped, job.done = r.files, r.bytes, r.skipped, true
 end
 
 -- ---- all of them ----
@@ -187,6 +187,19 @@ local function tell(job, bar, e)
     report.failure("", e)
 end
 
+--- What was copied in all; what failed has copied nothing.
+local function tell_all(jobs, seconds)
+    local done = {}
+    for _, job in ipairs(jobs) do
+        if job.done then done[#done + 1] = job end
+    end
+    local files, bytes, skipped = sum(done, "files"), sum(done, "bytes"), sum(done, "skipped")
+    local line = ("%d file%s, %s in %.1f s (%s/s)"):format(files, files == 1 and "" or "s", progress.size(bytes),
+        seconds, progress.size(bytes / math.max(seconds, 1e-3)))
+    if skipped > 0 then line = ("%s; %d unchanged"):format(line, skipped) end
+    io.stderr:write(line, "\n")
+end
+
 local function run_jobs(run, jobs)
     local started, failed = task.now(), 0
     local bar <close> = progress.new(function() return line_of(jobs, started) end)
@@ -199,11 +212,8 @@ local function run_jobs(run, jobs)
         tell(job, bar, e)
     end, {limit = remote.limit(run.values, LIMIT)})
     bar:close()
-    if not run.values.quiet and require "rshell.term".is_terminal(2) then
-        local files, bytes = sum(jobs, "files"), sum(jobs, "bytes")
-        local seconds = task.now() - started
-        io.stderr:write(("%d file%s, %s in %.1f s (%s/s)\n"):format(files, files == 1 and "" or "s",
-            progress.size(bytes), seconds, progress.size(bytes / math.max(seconds, 1e-3))))
+    if failed < #jobs and not run.values.quiet and require "rshell.term".is_terminal(2) then
+        tell_all(jobs, task.now() - started)
     end
     if failed > 0 and #jobs > 1 then io.stderr:write(("rshell: %d of %d copies failed\n"):format(failed, #jobs)) end
     return failed == 0 and 0 or 1

@@ -158,6 +158,7 @@ function steps.login(d, l)
     local took = milliseconds(task.now() - d.began)
     tell("ok", "login", ("as %s by %s, in %s"):format(d.config.user, last or "nothing", took),
         #tried > 0 and "refused before: " .. table.concat(tried, ", ") or nil)
+    d.step = "round trip"
 end
 
 -- ---- what is over there ----
@@ -260,7 +261,6 @@ end
 -- ---- all of it ----
 
 local function examine(d, m)
-    d.step = "round trip"
     round_trip(m)
     local ok, e = pcall(look_around, d, m)
     if not ok then
@@ -286,7 +286,7 @@ function M.run(values, argv, first)
         examine(d, m)
     end)
     if ok then return 0 end
-    if err.is(e) and (e.kind == "cancelled" or e.kind == "usage") then error(e, 0) end
+    if not err.is(e) or e.kind == "cancelled" or e.kind == "usage" then error(e, 0) end
     tell_failure(d.step, e)
     return 1
 end

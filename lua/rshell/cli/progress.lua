@@ -72,7 +72,7 @@ local UNITS = {"B", "kB", "MB", "GB", "TB"}
 function M.size(n)
     local unit = 1
     while n >= 1000 and unit < #UNITS do n, unit = n / 1000, unit + 1 end
-    return (unit == 1 and "%d %s" or n < 99.95 and "%.1f %s" or "%.0f %s"):format(n, UNITS[unit])
+    return ((unit == 1 or n >= 99.95) and "%.0f %s" or "%.1f %s"):format(n, UNITS[unit])
 end
 
 --- "1:02:03", "4:05"

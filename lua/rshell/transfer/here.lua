@@ -11,6 +11,7 @@ local M = {}
 local SMALL = 256 * 1024 -- up to this size a file is read and written by a call each
 local BLOCK = 512 * 1024
 local AHEAD = 8 -- files or blocks that are read ahead
+local WRITERS = 4 -- small files that are written at once
 local OWNER_ALL = tonumber("0700", 8)
 local EXECUTABLE = tonumber("0111", 8)
 local PRIVATE = tonumber("0600", 8)
@@ -249,12 +250,40 @@ local function open_big(s, entry)
     return true
 end
 
+--- Small files are written by some tasks at once; the first failure is told by whatever is called next.
+local function write_all(s)
+    for item in function() return s.queue:take() end do
+        local ok, text, name, where = write_small(s, item.entry, item.data)
+        if not ok then
+            s.failure = s.failure or table.pack(nil, text, name, where)
+            return s.queue:close()
+        end
+    end
+end
+
+local function write_later(s, entry, data)
+    if not s.queue then
+        s.queue = new_queue(2 * WRITERS)
+        for i = 1, WRITERS do s.writers[i] = task.spawn(write_all, s) end
+    end
+    if s.queue:put {entry = entry, data = data} then return true end
+    return table.unpack(s.failure, 1, s.failure.n)
+end
+
+--- Waits for what is being written.
+local function settle(s)
+    if s.queue then s.queue:close() end
+    for _, t in ipairs(s.writers) do t:await() end
+    if s.failure then return table.unpack(s.failure, 1, s.failure.n) end
+    return true
+end
+
 function Sink:begin(entry, size)
     self.entry, self.left, self.parts = entry, size, {}
     if entry.st.type == "link" then return task.shield(make_link, entry) end
     if size <= SMALL and not (entry.old and entry.old.type == "link") then
         if size > 0 then return true end
-        return write_small(self, entry, "")
+        return write_later(self, entry, "")
     end
     -- A link there is replaced, not written through.
     local ok, text, name, where = task.shield(open_big, self, entry)
@@ -268,7 +297,7 @@ function Sink:data(block)
     if not self.big then
         self.parts[#self.parts + 1] = block
         if self.left > 0 then return true end
-        return write_small(self, self.entry, table.concat(self.parts))
+        return write_later(self, self.entry, table.concat(self.parts))
     end
     local ok, text, name = write_block(self.big, block)
     if not ok then return failed(self.entry.dst, ok, text, name) end
@@ -285,7 +314,8 @@ local function give(path, mode, mtime)
 end
 
 function Sink:finish()
-    local ok, text, name, where = remove_all(self, self.plan.gone)
+    local ok, text, name, where = settle(self)
+    if ok then ok, text, name, where = remove_all(self, self.plan.gone) end
     if not ok then return nil, text, name, where end
     for _, entry in ipairs(self.plan.make) do
         ok, text, name, where = give(entry.dst, entry.mode, entry.mtime)
@@ -299,11 +329,13 @@ function Sink:finish()
 end
 
 function Sink:close()
+    if self.queue then self.queue:close() end
+    for _, t in ipairs(self.writers) do t:close() end
     task.shield(drop_big, self)
 end
 
 function M.unpack(path, plan, how)
-    local s = setmetatable({path = path, plan = plan, umask = how.umask}, Sink)
+    local s = setmetatable({path = path, plan = plan, umask = how.umask, writers = {}}, Sink)
     local ok, text, name, where = remove_all(s, plan.clear)
     if ok then ok, text, name, where = make_folders(s) end
     if not ok then return nil, text, name, where end
