@@ -3,6 +3,7 @@
 
 local agent = require "rshell.ssh.agent"
 local ask = require "rshell.ask"
+local burst = require "rshell.ssh.burst"
 local err = require "rshell.shared.error"
 local fs = require "rshell.sys.fs"
 local raw = require "rshell.ssh.raw"
@@ -90,11 +91,16 @@ local function load(l, path)
     return key, why
 end
 
+--- The public half beside a private key: type, base64; nothing where there is none.
+local function public_half(path)
+    local text = burst.once("public " .. path, fs.read, path .. ".pub")
+    return (text or ""):match "^(%S+)%s+(%S+)"
+end
+
 --- True unless the server, asked with the public half, says that it would not take the key: then nobody is asked for a
 --- passphrase in vain.
 local function welcome(l, path)
-    local text = fs.read(path .. ".pub")
-    local type, base64 = (text or ""):match "^(%S+)%s+(%S+)"
+    local type, base64 = public_half(path)
     local public = type and raw.public_key(type, base64)
     if not public then return true end
     local verdict = attempt(l, "offer", public)
@@ -102,13 +108,19 @@ local function welcome(l, path)
     return verdict ~= "denied"
 end
 
+--- The private key in this file where it needs no passphrase, nil where it does, false where there is none.
+local function plain_key(path)
+    if not fs.exists(path) then return false end
+    return (raw.load_key(path))
+end
+
 local function try_file(l, path)
     local shown = path
-    if not fs.exists(path) then
+    local key, why = burst.once("key " .. path, plain_key, path), nil
+    if key == false then
         if l.config.identity_given then l.tried[#l.tried + 1] = shown .. " (not there)" end
         return false
     end
-    local key, why = raw.load_key(path), nil
     if not key then
         if not loaded[path] and not welcome(l, path) then
             l.tried[#l.tried + 1] = shown
@@ -123,18 +135,12 @@ local function try_file(l, path)
     return judge(l, shown, attempt(l, "key", key))
 end
 
-local function blob_of(path)
-    local text = fs.read(path .. ".pub")
-    local base64 = (text or ""):match "^%S+%s+(%S+)"
-    return base64
-end
-
 --- The agent's keys that may be offered: those of the identity files first; with IdentitiesOnly, only those.
 local function chosen(l, keys)
     local base64 = require "rshell.ssh.base64".encode
     local wanted, first, rest = {}, {}, {}
     for _, path in ipairs(l.config.identityfile or {}) do
-        local blob = blob_of(path)
+        local _, blob = public_half(path)
         if blob then wanted[blob] = true end
     end
     for _, key in ipairs(keys) do

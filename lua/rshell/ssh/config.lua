@@ -2,6 +2,7 @@
 -- honoured.
 
 local address = require "rshell.ssh.address"
+local burst = require "rshell.ssh.burst"
 local err = require "rshell.shared.error"
 local fs = require "rshell.sys.fs"
 local hash = require "rshell.sys.hash"
@@ -256,7 +257,7 @@ local function is_private(gid, uid)
 end
 
 local function check_permissions(s, path)
-    local st = fs.stat(path)
+    local st = burst.once("permissions " .. path, fs.stat, path)
     if not st then return end
     local owner = st.uid == 0 or st.uid == s.me.uid
     local safe = st.mode & 2 == 0 and (st.mode & 16 == 0 or is_private(st.gid, st.uid))
@@ -267,7 +268,7 @@ end
 
 -- The text of a file; nil where there is none. A folder is an empty file, as for ssh.
 local function content(s, file)
-    local text, reason, name = fs.read(file.path)
+    local text, reason, name = burst.once("config " .. file.path, fs.read, file.path)
     if name == "EISDIR" then return "" end
     if name == "ENOENT" or name == "ENOTDIR" then return nil end
     if not text then bad({file = file.path}, "%s", reason) end

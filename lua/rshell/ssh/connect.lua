@@ -2,6 +2,7 @@
 -- ssh_config, from known_hosts, and from the caller's options, which win.
 
 local auth = require "rshell.ssh.auth"
+local burst = require "rshell.ssh.burst"
 local config = require "rshell.ssh.config"
 local connector = require "rshell.ssh.connector"
 local err = require "rshell.shared.error"
@@ -418,10 +419,7 @@ local function worth_a_retry(e)
     return err.is(e) and (e.kind == "connect" or e.kind == "timeout" or e.kind == "unreachable")
 end
 
---- Connects and logs in; gives a machine.
----@param target string
----@param opts table?
-function M.open(target, opts)
+local function open(target, opts)
     if type(target) ~= "string" then err.usage("ssh: the name of a host expected, got %s", object.type(target)) end
     opts = check_options(opts)
     local cfg = evaluate(target, opts)
@@ -434,6 +432,13 @@ function M.open(target, opts)
         task.sleep(delay * (0.5 + math.random()))
         delay = math.min(delay * 2, 30)
     end
+end
+
+--- Connects and logs in; gives a machine.
+---@param target string
+---@param opts table?
+function M.open(target, opts)
+    return burst.within(open, target, opts)
 end
 
 return M

@@ -4,6 +4,7 @@
 -- own:  |1|salt|HMAC-SHA1(salt, name)  A port other than 22 belongs to the name: [host]:port
 
 local base64 = require "rshell.ssh.base64"
+local burst = require "rshell.ssh.burst"
 local err = require "rshell.shared.error"
 local fs = require "rshell.sys.fs"
 local hash = require "rshell.sys.hash"
@@ -116,8 +117,7 @@ local function unreadable(file, text, name)
     }
 end
 
--- The parsed file; nil where there is none. One that is there and can't be read might forbid a key: that is an error.
-local function load(file)
+local function load_now(file)
     local st, text, name = fs.stat(file)
     if not st then
         if MISSING[name] then return nil end
@@ -132,6 +132,15 @@ local function load(file)
     index.state = state
     cache[file] = index
     return index
+end
+
+-- The parsed file; nil where there is none. One that is there and can't be read might forbid a key: that is an error.
+local function load(file)
+    return burst.once("known hosts " .. file, load_now, file)
+end
+
+local function forget(file)
+    burst.forget("known hosts " .. file)
 end
 
 -- ---- looking up ----
@@ -248,6 +257,22 @@ local function other_key(entries, type)
     return first
 end
 
+local function judge(files, names, port, type, key)
+    local entries = M.lookup(files, names, port)
+    local types = types_of(entries)
+    local revoked = with_key(entries, "@revoked", type, key)
+    if revoked then return "revoked", revoked, types end
+    local known = with_key(entries, nil, type, key)
+    if known then return "ok", known, types end
+    local old = other_key(entries, type)
+    if old then return "changed", old, types end
+    if port and port ~= 22 then
+        local verdict, entry = judge(files, names, nil, type, key)
+        if verdict == "ok" or verdict == "revoked" then return verdict, entry, types end
+    end
+    return "unknown", nil, types
+end
+
 --- Judges a key. A key of a type that isn't known is "changed" too when another type is: else whoever stands in between
 --- would only have to offer the other type. A host on an unusual port is "ok" as well when its key is known without the
 --- port, as for ssh.
@@ -260,19 +285,11 @@ end
 ---@return rshell.KnownHost? entry the one that says so
 ---@return string[] types that are known
 function M.check(files, names, port, type, key)
-    local entries = M.lookup(files, names, port)
-    local types = types_of(entries)
-    local revoked = with_key(entries, "@revoked", type, key)
-    if revoked then return "revoked", revoked, types end
-    local known = with_key(entries, nil, type, key)
-    if known then return "ok", known, types end
-    local old = other_key(entries, type)
-    if old then return "changed", old, types end
-    if port and port ~= 22 then
-        local verdict, entry = M.check(files, names, nil, type, key)
-        if verdict == "ok" or verdict == "revoked" then return verdict, entry, types end
-    end
-    return "unknown", nil, types
+    local verdict, entry, types = judge(files, names, port, type, key)
+    if verdict == "ok" then return verdict, entry, types end
+    -- Whoever says no looks at what is in the files now.
+    for _, file in ipairs(files) do forget(file) end
+    return judge(files, names, port, type, key)
 end
 
 -- ---- adding ----
@@ -321,6 +338,7 @@ function M.add(file, name, port, type, key, opts)
     local ok, why, what = directory(file)
     if not ok then return nil, why, what end
     cache[file] = nil
+    forget(file)
     -- One write at the end of the file: others may add to it at the same time. A file that is there keeps its mode.
     return fs.append(file, line, not old and {mode = 384} or nil)
 end
