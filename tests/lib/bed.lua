@@ -55,7 +55,7 @@ end
 
 local function write_config(bed)
     local lines = {
-        "ListenAddress 127.0.0.1", "Port " .. bed.port, "HostKey " .. bed.host_key,
+        "ListenAddress " .. bed.listen, "Port " .. bed.port, "HostKey " .. bed.host_key,
         "AuthorizedKeysFile " .. bed.dir .. "/keys/%u",
         "StrictModes no", "PidFile none", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
         "MaxStartups 500", "Subsystem sftp internal-sftp",
@@ -145,12 +145,13 @@ local function fill_home(bed, files)
     end
 end
 
---- config: lines of sshd_config that come first; shell: the account's login shell; home: files in its home (as root
---- only); dropbear: that server instead of OpenSSH's.
----@param opts {config: string[]?, shell: string?, home: table<string, string>?, dropbear: boolean?}?
+--- config: lines of sshd_config that come first; listen: the address; shell: the account's login shell; home: files in
+--- its home (as root only); dropbear: that server instead of OpenSSH's.
+---@param opts {config: string[]?, listen: string?, shell: string?, home: table<string, string>?, dropbear: boolean?}?
 function M.new(opts)
     opts = opts or {}
     local bed = setmetatable({config = opts.config or {}, shell = opts.shell, dropbear = opts.dropbear}, Bed)
+    bed.listen = opts.listen or "127.0.0.1"
     bed.tmp = here:tempdir()
     bed.dir = tostring(bed.tmp)
     here.chmod("755", bed.dir)
