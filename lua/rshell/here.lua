@@ -5,7 +5,7 @@ local view = require "rshell.view"
 
 local M = {}
 
-local MODULES = {fs = true, proc = true, net = true, host = true, hash = true}
+local MODULES = {fs = true, proc = true, net = true, host = true, hash = true, tree = true}
 
 local backend = setmetatable({}, {
     __index = function(t, name)
