@@ -104,7 +104,7 @@ end
 function Bed:options(more)
     local opts = {
         user = self.user, port = self.port, keyfile = self.key, known_hosts = self.known_hosts, config = false,
-        host_keys = "strict",
+        host_keys = "strict", agent = false,
     }
     for k, v in pairs(more or {}) do opts[k] = v end
     return opts

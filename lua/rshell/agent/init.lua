@@ -100,13 +100,22 @@ function Backend:give_up(reason)
             hint = "without agent=true its shell and tools serve"}
     end
     self.reason, self.conn.reason, self.conn.kind = reason, reason, "bare"
-    self.bare = require "rshell.bare".new(self.connector)
+    self:shell()
     require "rshell.log".write("warning", "agent", ("%s: %s; its shell serves instead"):format(self.conn.name, reason))
+end
+
+--- The bare backend over the same connection.
+function Backend:shell()
+    if not self.bare then
+        self.bare = require "rshell.bare".new(self.connector)
+        self.bare.notice = self.notice
+    end
+    return self.bare
 end
 
 --- The agent's peer, started where there is none; nil where the bare backend serves.
 function Backend:agent()
-    while not self.bare do
+    while not self.reason do
         if self.peer and not self.peer.why then return self.peer end
         if self.starting then self.starting.event:wait() else begin(self) end
     end
@@ -159,13 +168,15 @@ local MODULES = {fs = true, proc = true, net = true, host = true}
 ---@param how table
 function M.new(conn, connector, how)
     local b = {
-        conn = conn, connector = connector, images = how.images, must = how.must, keepalive = how.keepalive or 15,
+        conn = conn, connector = connector, images = how.images, must = how.must, notice = how.notice, keepalive = how.keepalive or 15,
         arch = how.arch or "x86_64", hash = require "rshell.sys.hash",
         who = ("%s@%s"):format(os.getenv "USER" or os.getenv "LOGNAME" or "rshell", uname().nodename),
     }
     return setmetatable(b, {
         __index = function(t, key)
             if Backend[key] then return Backend[key] end
+            if key == "tree" then return t:shell().tree end
+            if key == "only_sftp" then return t.bare and t.bare.only_sftp end
             if not MODULES[key] then return nil end
             t[key] = module(t, key)
             return t[key]

@@ -58,7 +58,9 @@ local function check_options(given)
     if opts.host_keys and not MODES[opts.host_keys] then
         err.usage('ssh: host_keys is "strict", "ask", "accept-new" or "off", not %q', opts.host_keys)
     end
-    if opts.agent == true then err.raise {kind = "usage", message = "ssh: agent=true: not in this version"} end
+    if opts.agent ~= nil and type(opts.agent) ~= "boolean" then
+        err.usage("ssh: agent=%q: not in this version; it is true or false", opts.agent)
+    end
     return opts
 end
 
@@ -125,7 +127,7 @@ end
 
 local function through_machine(cfg, jump, close)
     local conn = jump.conn
-    local stream, text, name = conn.backend.connector.connect_tcp(cfg.hostname, cfg.port)
+    local stream, text, name = conn.connector.connect_tcp(cfg.hostname, cfg.port)
     if not stream then unreachable(cfg, ("through %s: "):format(conn.name), text, name) end
     return bridge(stream, stream, function()
         stream:close()
@@ -176,7 +178,7 @@ local function open_stream(opts, cfg, seconds)
     local test = require "rshell.machine".test
     if type(opts.jump) == "userdata" then
         local v = test(opts.jump)
-        if not v or not v.conn.backend.connector then err.usage "ssh: jump is a name or a machine that ssh() gave" end
+        if not v or not rawget(v.conn, "connector") then err.usage "ssh: jump is a name or a machine that ssh() gave" end
         return through_machine(cfg, v)
     end
     local hops = hops_of(opts, cfg)
@@ -321,6 +323,7 @@ function Connection:close()
             pcall(require "rshell.tempdir".clear, self)
         end
         self.closed = true
+        if self.kind == "agent" then self.backend:close() end
         self.alive:close()
         self.connector.close()
         self.close_way()
@@ -345,6 +348,21 @@ function Connection:ping()
     err.raise {kind = err.kind_of(name), host = self.name, message = "no answer: " .. text}
 end
 
+--- The agent's, which starts with the first operation; the shell's where none is wanted.
+local function choose_backend(conn, opts)
+    local function notice(reason) conn.reason = reason end
+    if opts.agent == false then
+        conn.backend = require "rshell.bare".new(conn.connector)
+        conn.backend.notice = notice
+        return
+    end
+    conn.kind = "agent"
+    conn.backend = require "rshell.agent".new(conn, conn.connector, {
+        images = require "rshell.agents".image, must = opts.agent == true, keepalive = opts.keepalive or KEEPALIVE,
+        notice = notice,
+    })
+end
+
 local function make_machine(name, opts, cfg, session, close_way, another)
     local view = require "rshell.view"
     local conn = setmetatable({
@@ -352,8 +370,7 @@ local function make_machine(name, opts, cfg, session, close_way, another)
         close_way = close_way,
     }, Connection)
     conn.connector = connector.new(session, environment(cfg), another)
-    conn.backend = require "rshell.bare".new(conn.connector)
-    conn.backend.notice = function(reason) conn.reason = reason end
+    choose_backend(conn, opts)
     local v = view.new(conn)
     conn.root = v
     conn.alive = keep_alive(conn, session, opts.keepalive or KEEPALIVE)
