@@ -37,7 +37,7 @@ rshell = {}
 ---@field keepalive? number seconds; 15
 ---@field ciphers? string
 ---@field compression? boolean
----@field agent? false
+---@field agent? boolean false: its shell and tools serve; true: no agent is an error. Else an agent where one can run
 ---@field retries? integer
 ---@field retry_delay? number seconds; 1, doubled at each try
 ---@field env? table<string, string | number | false>

@@ -1,7 +1,7 @@
 -- The agent backend without a network: an agent that a local shell has started, as a login shell over SSH would.
 --
 --   local agent = require "agent"
---   local m, connector = agent.machine("/bin/sh", opts)     -- opts as in bare.lua, and: must, images, keepalive
+--   local m, connector = agent.machine("/bin/sh", opts)     -- opts as in bare.lua, and: must, images, keepalive, arch
 
 local agents = require "rshell.agents"
 local bare = require "bare"
@@ -31,7 +31,7 @@ function M.machine(shell, opts, name)
         name = name or "agent", host = "localhost", user = os.getenv "USER" or "root", kind = "agent",
     }, Connection)
     conn.backend = require "rshell.agent".new(conn, connector, {
-        images = opts.images or agents.image, must = opts.must, keepalive = opts.keepalive,
+        images = opts.images or agents.image, must = opts.must, keepalive = opts.keepalive, arch = opts.arch,
     })
     conn.root = view.new(conn)
     return machine.of(conn.root), connector

@@ -41,7 +41,7 @@ local bed
 
 local function over_ssh(host)
     bed = bed or require "bed".new()
-    return require("rshell").ssh(host:format(bed.user), bed:options())
+    return require("rshell").ssh((host or "127.0.0.1"):format(bed.user), bed:options())
 end
 
 -- What no server of this kind can do, or what isn't told of it; specs then look for the error, or leave it out.
@@ -50,6 +50,16 @@ local SSH_LACKS = {["unix listeners"] = true, ["abstract sockets"] = true}
 kinds.ssh = {
     get = function() return over_ssh "127.0.0.1" end, other = function() return over_ssh "%s@127.0.0.1" end,
     lacks = SSH_LACKS,
+}
+
+-- The same server, and an agent.
+local function agent_over_ssh(host)
+    bed = bed or require "bed".new()
+    return require("rshell").ssh(host:format(bed.user), bed:options {agent = true})
+end
+
+kinds["agent-ssh"] = {
+    get = function() return agent_over_ssh "127.0.0.1" end, other = function() return agent_over_ssh "%s@127.0.0.1" end,
 }
 
 -- For what goes from one to the other.
@@ -79,11 +89,11 @@ local function once(which)
 end
 
 --- True where programs are started by a shell over there, without an agent.
-function machines.is_bare() return machines.kind ~= "local" and machines.kind ~= "agent" end
+function machines.is_bare() return machines.kind ~= "local" and not machines.kind:find "^agent" end
 
 --- kB that may be on their way through a machine to a reader that has stopped: pipes, and over SSH its windows of up to
 --- 2 MB a direction, what libssh keeps of one, and our own 1 MB a stream.
-function machines.under_way() return (machines.kind == "ssh" or machines.kind == "agent") and 5000 or 2000 end
+function machines.under_way() return (machines.kind == "ssh" or machines.kind:find "^agent") and 5000 or 2000 end
 
 --- The machine that is tested.
 function machines.get() return once "get" end

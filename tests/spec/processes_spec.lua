@@ -37,7 +37,7 @@ spec.test("patterns", function(t)
 end)
 
 spec.test("the one that looks is not found", function(t)
-    if machines.is_bare() then t.skip "another process looks over there" end
+    if machines.kind ~= "local" then t.skip "another process looks over there" end
     local own
     for _, p in ipairs(m:list_processes()) do
         if p.name == "rshell" and p.args:find(arg[0], 1, true) then own = p end

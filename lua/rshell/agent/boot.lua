@@ -123,6 +123,7 @@ function M.start(connector, how)
         elseif what == "write" and tonumber(rest) and tonumber(rest) > skip then
             skip = math.tointeger(tonumber(rest))
         else
+            if what == "noexec" and skip > 0 then what = "write" end -- the folders before were full
             return nil, (reasons[what] or reasons.noise)(rest)
         end
     end

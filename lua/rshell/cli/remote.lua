@@ -37,7 +37,7 @@ function M.options(values)
     if values.port and (not port or port < 1 or port > 65535) then fail.usage("option -p: no port: %s", values.port) end
     return {
         user = values.user, port = port, keyfile = values.keyfile, config = values.config,
-        options = ssh_options(values.options),
+        options = ssh_options(values.options), agent = false, -- for one piece of work it isn't worth its way
     }
 end
 

@@ -178,7 +178,9 @@ local function open_stream(opts, cfg, seconds)
     local test = require "rshell.machine".test
     if type(opts.jump) == "userdata" then
         local v = test(opts.jump)
-        if not v or not rawget(v.conn, "connector") then err.usage "ssh: jump is a name or a machine that ssh() gave" end
+        if not v or not rawget(v.conn, "connector") then
+            err.usage "ssh: jump is a name or a machine that ssh() gave"
+        end
         return through_machine(cfg, v)
     end
     local hops = hops_of(opts, cfg)

@@ -1,0 +1,223 @@
+-- How an agent comes, what makes it impossible, how it goes, and that nothing of it stays.
+local folder = arg[0]:gsub("[^/]*$", "")
+package.path = folder .. "../lib/?.lua;" .. package.path
+
+local agent = require "agent"
+local agents = require "rshell.agents"
+local log = require "rshell.log"
+local programs = require "programs"
+local rshell = require "rshell"
+local spec = require "spec"
+local task = require "rshell.task"
+
+local here = rshell.here
+
+-- ---- looking for it ----
+
+--- Numbers of processes whose command line has this in it.
+local function having(words)
+    local pids = {}
+    for _, p in ipairs(here:list_processes()) do
+        if p.args:find(words, 1, true) then pids[#pids + 1] = p.pid end
+    end
+    return pids
+end
+
+--- What the agent of m is: its number over there.
+local function pid_of(m)
+    return math.tointeger(tonumber((m:sh "echo $PPID":text())))
+end
+
+--- Its guard: the child that isn't a program of ours.
+local function guard_of(pid)
+    for _, p in ipairs(here:list_processes()) do
+        if p.ppid == pid and p.args:find("rshell-guard", 1, true) then return p.pid end
+    end
+end
+
+local function gone(pid) return programs.gone(here, pid) end
+
+--- A program over there that nobody else has, which doesn't mind TERM.
+local count = 0
+local function stubborn(m)
+    count = count + 1
+    local seconds = ("%d.%s"):format(3600 + count, here:path "/proc/self":resolve().name)
+    local p = m:sh("trap '' TERM; echo ready; sleep $1; sleep $1", seconds):popen()
+    assert(p.stdout:read "l" == "ready")
+    return p, "sleep " .. seconds
+end
+
+-- ---- it comes ----
+
+spec.test("it starts with the first operation, once for all who come together", function(t)
+    local m <close>, connector = agent.machine()
+    t.eq(connector.count, 0)
+    local tasks = {}
+    for i = 1, 5 do tasks[i] = rshell.spawn(function() return m:path("/etc"):is_dir() end) end
+    for i = 1, 5 do t.eq(tasks[i]:await(), true) end
+    t.eq(connector.count, 1)
+    t.eq(m.echo "x", "x\n")
+    t.eq(connector.count, 1, "all else goes through it")
+    t.eq(m.backend, "agent")
+end)
+
+spec.test("no folder and no file of it is anywhere once it answers", function(t)
+    local m <close> = agent.machine()
+    local exe = here:path("/proc", tostring(pid_of(m)), "exe"):readlink()
+    t.match(tostring(exe), "%(deleted%)$")
+    t.eq(here:path(tostring(exe):match "^(.*)/[^/]*$"):exists(), false, "its folder")
+end)
+
+spec.test("its umask, its folder and its environment are those of the login", function(t)
+    local m <close> = agent.machine("/bin/sh", {noise = "umask 027; cd /usr; export RS_TEST=yes"})
+    t.eq(m:sh "umask"(), "0027\n")
+    t.eq(tostring(m.cwd), "/usr")
+    t.eq(m.env.RS_TEST, "yes")
+end)
+
+for _, shell in ipairs {"/bin/bash", "/bin/mksh", "busybox sh", "/bin/dash"} do
+    spec.test("login shell: " .. shell, function(t)
+        local m <close> = agent.machine(shell, {noise = "echo welcome; echo to this machine >&2"})
+        t.eq(m.echo "x", "x\n")
+        t.eq(m.backend, "agent")
+    end)
+end
+
+spec.test("names in a list of processes say what it is", function(t)
+    local m <close> = agent.machine()
+    local pid = pid_of(m)
+    t.match(here.ps:text("-o", "args=", "-p", pid), "^rshell%-agent %S+@%S+$")
+    t.ok(guard_of(pid))
+end)
+
+-- ---- it can't come ----
+
+--- Runs fn and gives the warnings.
+local function warnings(fn)
+    local texts = {}
+    log.sink(function(level, _, text)
+        if level == "warning" then texts[#texts + 1] = text end
+    end)
+    local ok, e = pcall(fn)
+    task.sleep(0.01)
+    log.sink(nil)
+    if not ok then error(e, 0) end
+    return texts
+end
+
+spec.test("no image for this CPU: the shell serves, and it is said once", function(t)
+    local m <close> = agent.machine("/bin/sh", {images = function() end})
+    local texts = warnings(function()
+        t.eq(m.echo "x", "x\n")
+        t.eq(m:path("/etc"):is_dir(), true)
+    end)
+    t.eq(#texts, 1)
+    t.match(texts[1], "no agent for Linux")
+    t.eq(m.backend, "bare")
+end)
+
+spec.test("agent=true makes that an error", function(t)
+    local m <close> = agent.machine("/bin/sh", {images = function() end, must = true})
+    local e = t.raises("usage", function() m.echo "x" end)
+    t.match(e.message, "no agent can run there: no agent for Linux")
+end)
+
+spec.test("another CPU than thought: the image for it is sent", function(t)
+    local asked = {}
+    local m <close> = agent.machine("/bin/sh", {arch = "aarch64", images = function(arch)
+        asked[#asked + 1] = arch
+        return agents.image(arch) or "not an image"
+    end})
+    t.eq(m.echo "x", "x\n")
+    t.eq(m.backend, "agent")
+    t.eq(asked[1], "aarch64")
+    t.eq(asked[#asked], here.arch)
+end)
+
+spec.test("an image that isn't one: the shell serves", function(t)
+    local m <close> = agent.machine("/bin/sh", {images = function() return "this is no gzip file" end})
+    local texts = warnings(function() t.eq(m.echo "x", "x\n") end)
+    t.match(texts[1], "no room for the agent")
+    t.eq(m.backend, "bare")
+end)
+
+spec.test("no place in which programs can be run: the shell serves", function(t)
+    if here.user ~= "root" then t.skip "needs root: mounts in a namespace of its own" end
+    local mounts = "for d in /dev/shm /tmp /var/tmp /root;do mount -t tmpfs -o noexec none $d;done"
+    local m <close> = agent.machine("unshare -m sh", {noise = mounts .. ";export HOME=/root XDG_RUNTIME_DIR="})
+    local texts = warnings(function() t.eq(m.echo "x", "x\n") end)
+    t.match(texts[1], "no folder in which programs can be run")
+end)
+
+spec.test("a full folder: the next one is taken", function(t)
+    if here.user ~= "root" then t.skip "needs root: mounts in a namespace of its own" end
+    local full = "mount -t tmpfs -o size=64k none /dev/shm;export XDG_RUNTIME_DIR="
+    local m <close>, connector = agent.machine("unshare -m sh", {noise = full})
+    t.eq(m.echo "x", "x\n")
+    t.eq(m.backend, "agent")
+    t.eq(connector.count, 2)
+end)
+
+spec.test("no file may be large, no file system is writable", function(t)
+    local m <close> = agent.machine("/bin/sh", {noise = "ulimit -f 10"})
+    local texts = warnings(function() t.eq(m.echo "x", "x\n") end)
+    t.match(texts[1], "no room")
+end)
+
+-- ---- it goes ----
+
+local ENDS = {
+    {name = "the machine is closed", function(m) m:close() end},
+    {name = "the agent is killed", function(_, pid) here.kill("-9", pid) end},
+    {name = "the agent gets TERM", function(_, pid) here.kill("-TERM", pid) end},
+    {name = "the agent gets HUP", function(_, pid) here.kill("-HUP", pid) end},
+}
+
+spec.table("nothing stays when", ENDS, function(t, case)
+    local m <close> = agent.machine()
+    local dir = tostring(m:tempdir())
+    local pid = pid_of(m)
+    local socket = here:path(("/tmp/rst-agent-%d.sock"):format(pid))
+    local _, words = stubborn(m)
+    local listener = m:listen(tostring(socket))
+    local guard = t.ok(guard_of(pid))
+    t.ok(#having(words) > 0)
+    t.ok(listener and socket:exists())
+    case[1](m, pid)
+    t.ok(gone(pid), "the agent")
+    t.ok(gone(guard), "its guard")
+    t.ok(programs.wait_for(function() return #having(words) == 0 end), "what it had started")
+    t.eq(socket:exists(), false)
+    t.eq(here:path(dir):exists(), false)
+end)
+
+spec.test("its death fails all who wait, at once, and the next operation starts another", function(t)
+    local m <close>, connector = agent.machine()
+    local pid = pid_of(m)
+    local waiting = {}
+    for i = 1, 3 do waiting[i] = rshell.spawn(function() return m.sleep "1000" end) end
+    local p = m.sleep["1000"]:popen()
+    task.sleep(0.05)
+    here.kill("-9", pid)
+    for i = 1, 3 do
+        local e = t.raises("closed", function() waiting[i]:await(5) end)
+        t.match(e.message, "killed by KILL")
+    end
+    t.raises("closed", function() p:wait(5) end)
+    t.eq(m.closed, false)
+    t.eq(m.echo "again", "again\n")
+    t.ne(pid_of(m), pid)
+    t.eq(connector.count, 2)
+end)
+
+spec.test("what is to outlive it does", function(t)
+    local m = agent.machine()
+    local pid = m.sleep["1000"] & NOHUP
+    local own = pid_of(m)
+    m:close()
+    t.ok(gone(own))
+    t.ok(programs.alive(here, pid))
+    here.kill(pid)
+end)
+
+spec.finish()
