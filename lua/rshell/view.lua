@@ -51,7 +51,7 @@ end
 function M.check(v)
     local conn = v.conn
     if not conn.closed then return conn.backend end
-    local why = conn.lost or conn.session and conn.session:broken()
+    local why = conn.connector and conn.connector.broken()
     local text = why and why ~= "closed" and "the connection was lost: " .. why
         or ("the machine %s was closed"):format(conn.name)
     err.raise {kind = "closed", host = conn.name, message = text}

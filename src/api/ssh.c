@@ -550,7 +550,7 @@ static int push_stream(lua_State *L, rs_stream *s, bool output)
     return 1;
 }
 
-/* channel:stream("in" | "out" | "err" | "both"): once each */
+/* channel:stream("in" | "out" | "err" | "both", host): once each; host is for its errors */
 static int l_stream(lua_State *L)
 {
     static const char *const names[] = {"in", "out", "err", "both", NULL};
@@ -562,7 +562,11 @@ static int l_stream(lua_State *L)
     };
     rs_ssh_channel *c = check_channel(L, 1);
     int which = luaL_checkoption(L, 2, NULL, names);
-    return push_stream(L, open[which](c), which == 1 || which == 2);
+    lua_settop(L, 3);
+    int n = push_stream(L, open[which](c), which == 1 || which == 2);
+    if (n == 1)
+        rs_lstream_set_host(L, -1, 3);
+    return n;
 }
 
 static int push_exit(lua_State *L, rs_ssh_exit e)

@@ -220,11 +220,21 @@ static void pump(rs_ssh *s)
         watch(s);
 }
 
+/* libuv says EBADF of any socket that has an error. */
+static const char *poll_error(const rs_ssh *s, int status)
+{
+    int err = 0;
+    socklen_t len = sizeof err;
+    if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &err, &len) || !err)
+        return status == UV_EBADF ? "the connection was reset" : uv_strerror(status);
+    return uv_strerror(-err);
+}
+
 static void on_poll(uv_poll_t *h, int status, int events)
 {
     rs_ssh *s = h->data;
     if (status < 0)
-        note_broken(s, uv_strerror(status));
+        note_broken(s, poll_error(s, status));
     if (events & UV_READABLE)
         s->heard = rs_loop_now();
     pump(s);

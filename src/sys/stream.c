@@ -37,7 +37,7 @@ static lstream *check_open(lua_State *L, int i)
 
 void rs_lstream_push(lua_State *L, rs_stream *s)
 {
-    lstream *ls = lua_newuserdatauv(L, sizeof *ls, 0);
+    lstream *ls = lua_newuserdatauv(L, sizeof *ls, 1);
     *ls = (lstream){.s = s};
     ls->last = &ls->writers;
     luaL_setmetatable(L, STREAM);
@@ -45,13 +45,31 @@ void rs_lstream_push(lua_State *L, rs_stream *s)
 
 void rs_lstream_push_fd(lua_State *L, int fd, bool shared)
 {
-    lstream *ls = lua_newuserdatauv(L, sizeof *ls, 0);
+    lstream *ls = lua_newuserdatauv(L, sizeof *ls, 1);
     *ls = (lstream){0};
     ls->last = &ls->writers;
     luaL_setmetatable(L, STREAM);
     int err = rs_stream_open_fd(rs_task_loop(L), fd, shared, &ls->s);
     if (err)
         rs_error_raise(L, err, "can't use a stream");
+}
+
+void rs_lstream_set_host(lua_State *L, int i, int host)
+{
+    i = lua_absindex(L, i);
+    lua_pushvalue(L, host);
+    lua_setiuservalue(L, i, 1);
+}
+
+/* Raises what has happened to the stream that the running function was called with. */
+static int raise(lua_State *L, int err, const char *what)
+{
+    if (!luaL_testudata(L, 1, STREAM) || lua_getiuservalue(L, 1, 1) != LUA_TSTRING)
+        return rs_error_raise(L, err, what);
+    rs_error_push(L, rs_err_kind(err), "%s: %s", what, rs_err_text(err));
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "host");
+    return lua_error(L);
 }
 
 /* ---- reading ---- */
@@ -132,7 +150,7 @@ static int take_rest(lua_State *L, read_request *r)
     if (len > 0 || (r->want == ALL && plain_end))
         return take(L, in, len, 0);
     if (!plain_end)
-        return rs_error_raise(L, r->err, "can't read");
+        return raise(L, r->err, "can't read");
     lua_pushnil(L);
     return 1;
 }
@@ -157,7 +175,7 @@ static void check_woken(lua_State *L, const read_request *r)
     if (!r->ls->s)
         rs_error_raise(L, RS_ECLOSED, "the stream");
     if (r->wait.status)
-        rs_error_raise(L, r->wait.status, "can't read");
+        raise(L, r->wait.status, "can't read");
 }
 
 /* Pushes the result as far as it can be had without waiting; 0 if not. */
@@ -277,7 +295,7 @@ static int write_gc(lua_State *L)
 static int write_fails(lua_State *L, write_request *q, int err)
 {
     leave_queue(q);
-    return rs_error_raise(L, err, "can't write");
+    return raise(L, err, "can't write");
 }
 
 /* A step of writing; true while there is more to do after q->wait. */
@@ -368,7 +386,7 @@ static rs_wait *pump_fill(lua_State *L, pump *p)
     if (err == RS_EEOF)
         return NULL;
     if (err && err != -EAGAIN)
-        rs_error_raise(L, err, "can't read");
+        raise(L, err, "can't read");
     if (err)
         (void)rs_stream_await_in(p->from->s, &p->in);
     else
@@ -429,7 +447,7 @@ static int l_shutdown(lua_State *L)
     lstream *ls = check_open(L, 1);
     int err = rs_stream_shutdown(ls->s);
     if (err)
-        return rs_error_raise(L, err, "can't shut the stream down");
+        return raise(L, err, "can't shut the stream down");
     return 0;
 }
 

@@ -80,7 +80,9 @@ end
 
 local function sshd(bed)
     write_config(bed)
-    return here["/usr/sbin/sshd"]["-D"]["-e"]["-f"][bed.dir .. "/sshd_config"]
+    local sshd = here["/usr/sbin/sshd"]
+    if bed.limit then sshd = here.prlimit[bed.limit][sshd] end
+    return sshd["-D"]["-e"]["-f"][bed.dir .. "/sshd_config"]
 end
 
 --- Its sessions are processes of its own group, which goes as a whole.
@@ -146,12 +148,16 @@ local function fill_home(bed, files)
 end
 
 --- config: lines of sshd_config that come first; listen: the address; shell: the account's login shell; home: files in
---- its home (as root only); dropbear: that server instead of OpenSSH's.
----@param opts {config: string[]?, listen: string?, shell: string?, home: table<string, string>?, dropbear: boolean?}?
+--- its home (as root only); dropbear: that server instead of OpenSSH's; limit: an option of prlimit(1) that OpenSSH's
+--- is started with.
+---@param opts {config: string[]?, listen: string?, shell: string?, home: table<string, string>?, dropbear: boolean?,
+---    limit: string?}?
 function M.new(opts)
     opts = opts or {}
-    local bed = setmetatable({config = opts.config or {}, shell = opts.shell, dropbear = opts.dropbear}, Bed)
-    bed.listen = opts.listen or "127.0.0.1"
+    local bed = setmetatable({
+        config = opts.config or {}, shell = opts.shell, dropbear = opts.dropbear, limit = opts.limit,
+        listen = opts.listen or "127.0.0.1",
+    }, Bed)
     bed.tmp = here:tempdir()
     bed.dir = tostring(bed.tmp)
     here.chmod("755", bed.dir)

@@ -1,5 +1,6 @@
 -- Feeds a channel and keeps what its program prints, within limits of time and size.
 
+local err = require "rshell.shared.error"
 local task = require "rshell.task"
 
 local M = {}
@@ -75,16 +76,21 @@ local function await_rest(s)
     while s.open > 0 and task.now() < stop do s.event:wait(stop - task.now()) end
 end
 
+--- Reading has failed, and nobody knows how the program has ended: the connection is gone.
+local function is_lost(e, exit)
+    return err.is(e) and e.kind == "closed" and exit and not exit.code and not exit.signal
+end
+
 --- Runs a channel to its end: {exit=, stdout=, stderr=, reason=}. o: input, deadline (a moment), line_timeout
 --- (seconds), max_output (bytes; stdout, stderr: of one of them), stop (a function that ends the program and gives
---- its exit). Raises when the connection breaks.
+--- its exit). When the connection breaks the exit is {}.
 ---@param ch table
 ---@param o table
 function M.run(ch, o)
     local s = {open = 0, last = task.now(), event = task.event()}
-    local out, err, max = {}, {}, o.max_output or math.huge
+    local out, errors, max = {}, {}, o.max_output or math.huge
     local tasks = {reader(s, ch.stdout, out, o.stdout or max)}
-    if ch.stderr then tasks[2] = reader(s, ch.stderr, err, o.stderr or max) end
+    if ch.stderr then tasks[2] = reader(s, ch.stderr, errors, o.stderr or max) end
     if o.input then tasks[#tasks + 1] = task.spawn(feed, ch.stdin, o.input) else ch.stdin:close() end
     local ok, e = pcall(await_end, s, o, ch)
     if not ok or s.reason then
@@ -94,8 +100,8 @@ function M.run(ch, o)
         end)
     end
     for _, t in ipairs(tasks) do t:close() end
-    if not ok then error(e, 0) end
-    return {exit = s.exit, stdout = table.concat(out), stderr = table.concat(err), reason = s.reason}
+    if not ok and not is_lost(e, s.exit) then error(e, 0) end
+    return {exit = s.exit, stdout = table.concat(out), stderr = table.concat(errors), reason = s.reason}
 end
 
 return M

@@ -15,6 +15,7 @@
 --   connect_tcp(host, port), connect_unix(path)   a stream to there
 --   listen(port or path, host)   optional: a listener over there, as rshell.sys.net has them (port 0: a free one; no
 --                      host: 127.0.0.1; "*": every address), or nil, text, NAME, hint
+--   host               the machine's name, for errors
 --   broken()           why the connection is gone, or nil
 --   longest            optional: bytes that a line may have where a server's end is the price of more
 --   full()             optional: true while exec would have to wait for its turn

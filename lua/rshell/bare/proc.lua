@@ -63,7 +63,10 @@ local function start_within(seconds, ...)
 end
 
 local function lost(shell)
-    err.raise {kind = "closed", message = "the connection was lost: " .. (shell.connector.broken() or "no status came")}
+    err.raise {
+        kind = "closed", host = shell.connector.host,
+        message = "the connection was lost: " .. (shell.connector.broken() or "no status came"),
+    }
 end
 
 --- What a run left, as rshell.sys.proc has it.

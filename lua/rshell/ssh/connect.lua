@@ -305,8 +305,7 @@ local function keep_alive(conn, session, seconds)
             misses = session:silence() < seconds and 0 or misses + 1
             if misses > 0 and pcall(task.timeout, seconds, session.ping, session) then misses = 0 end
         end
-        conn.lost = ("no answer for %d s"):format(seconds * MISSES)
-        conn.connector.close()
+        conn.connector.close(("no answer for %g s"):format(seconds * MISSES))
     end)
 end
 
@@ -371,7 +370,7 @@ local function make_machine(name, opts, cfg, session, close_way, another)
         name = name, host = cfg.hostname, port = cfg.port, user = cfg.user, kind = "bare", session = session,
         close_way = close_way,
     }, Connection)
-    conn.connector = connector.new(session, environment(cfg), another)
+    conn.connector = connector.new(session, {host = name, setenv = environment(cfg), another = another})
     choose_backend(conn, opts)
     local v = view.new(conn)
     conn.root = v

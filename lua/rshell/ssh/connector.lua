@@ -15,8 +15,9 @@ local REFUSED = 1 -- seconds until a server that refuses the very first channel 
 local Channel = {}
 Channel.__index = Channel
 
-local function wrap(raw)
-    local c = {raw = raw, stdin = raw:stream "in", stdout = raw:stream "out", stderr = raw:stream "err"}
+local function wrap(c, raw)
+    local function stream(which) return raw:stream(which, c.host) end
+    c = {raw = raw, stdin = stream "in", stdout = stream "out", stderr = stream "err"}
     return setmetatable(c, Channel)
 end
 
@@ -167,7 +168,7 @@ local function start(c, raw, what, text, pty)
     return raw:request(what, text)
 end
 
-local function run(c, what, text, pty)
+local function run_in_channel(c, what, text, pty)
     local spare = take_spare(c)
     local raw, why, name = spare, nil, nil
     if not raw then raw, why, name = open_channel(c) end
@@ -175,13 +176,21 @@ local function run(c, what, text, pty)
     prepare(c)
     local ok
     ok, why, name = start(c, raw, what, text, pty)
-    if ok then return wrap(raw) end
+    if ok then return wrap(c, raw) end
     local closed = raw:exit()
     raw:close()
     if spare and closed and not c.session:broken() then -- before it had got the line
         c.no_spare = true
-        return run(c, what, text, pty)
+        return run_in_channel(c, what, text, pty)
     end
+    return nil, why, name
+end
+
+local function run(c, what, text, pty)
+    local channel, why, name = run_in_channel(c, what, text, pty)
+    if channel then return channel end
+    local broken = functions.broken(c)
+    if broken then return nil, broken, "ECLOSED" end
     return nil, why, name
 end
 
@@ -262,7 +271,7 @@ function functions.listen(self, port, host)
     return listen_on(self, port, host)
 end
 
-function functions.broken(self) return self.session:broken() end
+function functions.broken(self) return self.why or self.session:broken() end
 
 --- True while a new channel would have to wait for its turn.
 function functions.full(self)
@@ -274,24 +283,25 @@ function functions.full(self)
 end
 
 --- Ends all connections, those to the same account that were made for more places too.
-function functions.close(self)
+---@param why string? where it is not what was asked for
+function functions.close(self, why)
     if self.closed then return end
-    self.closed = true
+    self.closed, self.why = true, why
     if self.spare then self.spare:close() end
     for k = #self.lanes, 1, -1 do drop(self, k) end
 end
 
---- A connector over a session that has logged in. `another` makes one more session of that kind: it, and a function
---- that ends what it goes through; it raises where that is not possible.
+--- A connector over a session that has logged in. opts: host (a name, for errors), setenv, and `another`, which makes
+--- one more session of that kind: it, and a function that ends what it goes through; it raises where that is not
+--- possible.
 ---@param session userdata
----@param setenv table<string, string>?
----@param another (fun(): userdata, function)?
-function M.new(session, setenv, another)
+---@param opts {host: string, setenv: table<string, string>?, another: (fun(): userdata, function)?}
+function M.new(session, opts)
     local state = {
-        session = session, setenv = setenv, lanes = {{session = session, peak = 0}}, another = another, next_try = 0,
-        freed = task.event(), listeners = {},
+        session = session, host = opts.host, setenv = opts.setenv, another = opts.another,
+        lanes = {{session = session, peak = 0}}, next_try = 0, freed = task.event(), listeners = {},
     }
-    local connector = {}
+    local connector = {host = opts.host}
     -- Dropbear leaves when a line is longer than its MAX_CMD_LEN of 9,000.
     if session:banner():find("dropbear", 1, true) then connector.longest = 8000 end
     for name, fn in next, functions do
