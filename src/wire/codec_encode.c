@@ -34,7 +34,7 @@ struct encoder {
     int export, slots;
     int err;
     const char *wrong; /* static */
-    size_t tables;
+    size_t values, tables;
     struct numbered *hash;
     size_t hash_size; /* a power of two */
     int value, depth;
@@ -458,6 +458,8 @@ static bool put_exported(struct encoder *e, int index)
 static bool put_value(struct encoder *e, int index)
 {
     lua_State *L = e->L;
+    if (++e->values > RS_VALUE_MOST)
+        return fail(e, RS_ELIMIT, "more than 16,777,216 values can't be sent");
     switch (lua_type(L, index)) {
     case LUA_TNIL: return put_byte(e, 0xc0);
     case LUA_TBOOLEAN: return put_byte(e, lua_toboolean(L, index) ? 0xc3 : 0xc2);

@@ -170,6 +170,7 @@ struct checker {
     const char *wrong;
     rs_value_sum *sum;
     uint64_t cost, most; /* of keys */
+    size_t values;
     int depth;
     bool hooks;
 };
@@ -308,6 +309,8 @@ static bool check_ext(struct checker *c, const rs_value *v)
 static bool check_value(struct checker *c, rs_value *v)
 {
     const char *from = c->at;
+    if (++c->values > RS_VALUE_MOST)
+        return refuse(c, "more than 16,777,216 values");
     if (!read_head(c, v))
         return false;
     if (v->kind < RS_ARRAY)

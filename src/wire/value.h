@@ -9,6 +9,7 @@
 enum {
     RS_VALUE_DEPTH = 200,                  /* tables and extensions inside each other */
     RS_VALUE_LONGEST = 1024 * 1024 * 1024, /* bytes of a string */
+    RS_VALUE_MOST = 16 * 1024 * 1024,      /* values of a message, those inside others included */
 };
 
 /* The extensions. What MINE, YOURS, FUNCTION, PROMISE and ERROR mean, the hooks of the codec know. */

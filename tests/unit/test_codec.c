@@ -530,6 +530,30 @@ static void test_too_many_values(void **state)
     free(bytes);
 }
 
+/* One value more than a message may have: bytes of it, and a hook that gives 500,000 for each of 34 objects. */
+static void test_most_values(void **state)
+{
+    lua_State *L = *state;
+    const size_t n = RS_VALUE_MOST + 5;
+    char *bytes = malloc(n);
+    int count;
+    rs_buf out;
+    memset(bytes, 0xc0, n);
+    memcpy(bytes, "\xdd\1\0\0\0", 5); /* the array is a value, too */
+    assert_int_equal(rs_codec_decode(L, bytes, n, IMPORT, &count), RS_EPROTO);
+    assert_string_equal(lua_tostring(L, -1), "more than 16,777,216 values (at byte 16777220)");
+    free(bytes);
+    lua_settop(L, BASE);
+    rs_buf_init(&out, 0);
+    push(L, "(function() local t, o = {}, {6} for i = 2, 500001 do o[i] = true end\n"
+            "o.n = #o for i = 1, 34 do t[i] = setmetatable(o, class) end return t end)()");
+    assert_int_equal(rs_codec_encode(L, BASE + 1, BASE + 1, EXPORT, &out), RS_ELIMIT);
+    assert_string_equal(lua_tostring(L, -1), "more than 16,777,216 values can't be sent (value 1, at [34])");
+    assert_int_equal(rs_buf_len(&out), 0);
+    lua_settop(L, BASE);
+    rs_buf_fini(&out);
+}
+
 /* A map of n keys, each of which a function of its position. */
 static void add_map(rs_buf *to, unsigned n, unsigned char kind, uint64_t key(uint64_t))
 {
@@ -642,6 +666,7 @@ int main(void)
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_longest_string),
         cmocka_unit_test_setup_teardown(test_too_many_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_most_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keys_that_collide, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
