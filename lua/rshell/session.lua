@@ -78,7 +78,7 @@ function M.new(v, shell)
     local s = {view = v, handle = start_shell(v, shell or {"sh"}), tracing = ""}
     local handle = s.handle
     s.pid = handle.pids[1]
-    s.ended = task.spawn(function() handle:wait() end)
+    s.ended = task.spawn(function() pcall(handle.wait, handle) end) -- it may fail: then the machine is gone
     s.out, s.err = source(s, handle.stdout), source(s, handle.stderr)
     local self = make(s)
     handle.stdin:write "exec 7>&1 8>&2\n"
@@ -108,7 +108,7 @@ local function stop(s)
     task.shield(function()
         if not s.busy then
             s.handle.stdin:close()
-            s.handle:wait(GRACE)
+            pcall(s.handle.wait, s.handle, GRACE)
         end
         if not s.closed then
             s.handle:stop()

@@ -210,6 +210,17 @@ spec.test("its death fails all who wait, at once, and the next operation starts 
     t.eq(connector.count, 2)
 end)
 
+spec.test("what was left open closes after its machine, without harm", function(t)
+    local m = agent.machine()
+    local s, l = m:session(), m:listen(0)
+    local things = {s, l, m:tunnel(0, 22), m.cat:popen(), m:connect_sock(l.port), m:path "/etc/passwd":open()}
+    s:run "true"
+    m:close()
+    for _, thing in ipairs(things) do thing:close() end
+    t.raises("closed", function() s:run "true" end)
+    t.raises("closed", function() m.echo "x" end)
+end)
+
 spec.test("what is to outlive it does", function(t)
     local m = agent.machine()
     local pid = m.sleep["1000"] & NOHUP
