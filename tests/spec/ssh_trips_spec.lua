@@ -112,6 +112,26 @@ spec.table("more than one", {
     end},
 }, function(t, c) costs(t, c[2], c[3]) end)
 
+local own <close> = here:tempdir();
+(own / "many"):mkdir()
+for i = 1, 300 do (own / "many" / ("f" .. i)):write(i):touch {mtime = 1e9} end
+local round = 0
+
+spec.table("copies of many small files", {
+    -- What is there, the stream's program, and the stream.
+    {"up", 3, function()
+        round = round + 1
+        m:upload(own / "many", dir / ("many" .. round))
+    end},
+    {"up again", 1, function() m:upload(own / "many", dir / "many1") end},
+    -- What is there, the stream, and what a first window doesn't hold.
+    {"down", 3, function()
+        round = round + 1
+        m:download(dir / "many1", own / ("many" .. round))
+    end},
+    {"down again", 1, function() m:download(dir / "many1", own / ("many" .. round)) end},
+}, function(t, c) costs(t, c[2], c[3]) end)
+
 -- ---- RSHELL_TRACE ----
 
 spec.test("RSHELL_TRACE=1 tells each round trip", function(t)

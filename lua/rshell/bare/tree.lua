@@ -17,6 +17,26 @@ local OWNER_ALL = tonumber("0700", 8)
 local EXECUTABLE = tonumber("0111", 8)
 local LAST = 5 -- seconds that a script may take to clean up
 
+-- ---- lists of names ----
+
+local INLINE = 40 * 1024 -- up to this size a list is part of its program, which saves the round trip of an input
+
+--- A function for sh that prints the names with a NUL behind each, and what has to be written to its stdin.
+local function names_of(list)
+    local size = 0
+    for _, name in ipairs(list) do size = size + #name end
+    if size > INLINE then return "names() { cat; }\n", table.concat(list, "\0") .. "\0" end
+    return "names() { printf '%s\\0' " .. text_of.quote(table.unpack(list)) .. "; }\n"
+end
+
+--- The same for names below a path: single when it is the path itself.
+local function names_below(path, names)
+    local list, single = {}, names[1] == ""
+    for i, rel in ipairs(names) do list[i] = "./" .. (single and path:match "[^/]*$" or rel) end
+    local script, input = names_of(list)
+    return script, input, single
+end
+
 -- ---- manifest ----
 
 -- Less than fs_stat tells, since there are many.
@@ -31,7 +51,7 @@ case $t in *GNU*) t=gnu;; *[Bb]usy[Bb]ox*) t=busybox;; *bsdtar*) t=bsd;; *) t=;;
 for p in find xargs; do command -v $p >/dev/null || t=; done
 ]]
 
--- $2: names come on stdin, and nothing else is looked for; a link to a folder is one then, too.
+-- $2: nothing but certain names is looked for; a link to a folder is one then, too.
 local MANIFEST = change.RENAME .. TOOLS .. [[
 export m A="S%s %f %d|%Y|%y|%n$m" B="S%z %Xp %d|%m|%Fm|%N$m"
 printf '%s %s\n' "${t:-none}" "$(umask)"
@@ -41,7 +61,7 @@ there "$1" || { missing "$1"; [ $w = ENOENT ] && exit 0; die $w "$1"; }
 if isdir "$1" || { [ "$2" ] && [ -d "$1" ]; }; then
   cd "$1" 2>/dev/null || die EACCES "$1"
   [ ! -L "$1" ] || echo through
-  if [ "$2" = names ]; then xargs -0 /bin/sh -c "$each" sh 2>/dev/null; exit 0; fi
+  if [ "$2" ]; then names | xargs -0 /bin/sh -c "$each" sh 2>/dev/null; exit 0; fi
   f=$(find . -type d -exec /bin/sh -c 'for f do [ -r "$f" ] && [ -x "$f" ] || { printf "%s/" "$f"; exit; }; done
     ' sh {} + 2>/dev/null)
   f=${f%%//*}; f=${f%/}
@@ -108,13 +128,13 @@ local function tree_of(out, at, mark)
 end
 
 local function manifest(self, path, names)
-    local input
+    local script, input = "", nil
     if names then
         local list = {}
         for i, rel in ipairs(names) do list[i] = rel == "" and "." or "./" .. rel end
-        input = table.concat(list, "\0") .. "\0"
+        script, input = names_of(list)
     end
-    local out, mark, name, where = call.run(self.shell, MANIFEST, {path}, {names and "names" or ""}, input)
+    local out, mark, name, where = call.run(self.shell, script .. MANIFEST, {path}, {names and "1" or ""}, input)
     if not out then return nil, mark, name, M.own(path, where) end
     local kind, umask, at = out:match "^(%l+) (%d+)\n()"
     self.kind = kind
@@ -136,18 +156,12 @@ end
 local SUMS = [[
 if [ "$2" ]; then cd "$1"; else folder "$1"; cd "$d"; fi || die EACCES "$1"
 s=sha256sum; command -v $s >/dev/null || s='shasum -a 256'
-xargs -0 $s 2>/dev/null
+names | xargs -0 $s 2>/dev/null
 :]]
 
-local function names_on_stdin(path, names)
-    local list, single = {}, names[1] == ""
-    for i, rel in ipairs(names) do list[i] = "./" .. (single and path:match "[^/]*$" or rel) end
-    return table.concat(list, "\0") .. "\0", single
-end
-
 local function checksums(self, path, names)
-    local input, single = names_on_stdin(path, names)
-    local out, text, name = call.run(self.shell, SUMS, {path}, {single and "" or "1"}, input)
+    local script, input, single = names_below(path, names)
+    local out, text, name = call.run(self.shell, script .. SUMS, {path}, {single and "" or "1"}, input)
     if not out then return nil, text, name end
     local list = {}
     for digest in out:gmatch "([^\n]*)\n" do list[#list + 1] = digest:match "^\\?(%x+)" end
@@ -171,12 +185,12 @@ end
 
 -- ---- packing ----
 
--- The names come on stdin. Hard links are packed as files where tar can do that; the others are left out, and copied by
+-- Hard links are packed as files where tar can do that; the others are left out, and copied by
 -- themselves.
 local PACK = {
-    gnu = "exec tar -cf - -b 512 --format=gnu --no-recursion --hard-dereference --no-unquote --null -T -",
-    bsd = "COPYFILE_DISABLE=1 exec tar -cf - -b 512 --format=gnutar -n --null -T -",
-    busybox = "exec xargs -0 tar -cf - --no-recursion",
+    gnu = "names | tar -cf - -b 512 --format=gnu --no-recursion --hard-dereference --no-unquote --null -T -",
+    bsd = "names | COPYFILE_DISABLE=1 tar -cf - -b 512 --format=gnutar -n --null -T -",
+    busybox = "names | xargs -0 tar -cf - --no-recursion",
 }
 
 local PACKING = [[
@@ -213,14 +227,14 @@ end
 local function pack(self, path, entries)
     local names = {}
     for i, entry in ipairs(entries) do names[i] = entry.rel end
-    local input, single = names_on_stdin(path, names)
+    local script, input, single = names_below(path, names)
     local mark = call.mark()
-    local ch, text, name = self.shell:open(call.script(mark, PACKING .. PACK[self.kind]), {
+    local ch, text, name = self.shell:open(call.script(mark, script .. PACKING .. PACK[self.kind]), {
         args = {call.arg(path), single and "" or "1"},
     })
     if not ch then return nil, text, name end
     local feeding = task.spawn(function()
-        pcall(ch.stdin.write, ch.stdin, input)
+        if input then pcall(ch.stdin.write, ch.stdin, input) end
         ch.stdin:close()
     end)
     -- What tar says about files that it can't read is found out when they are copied by themselves.
