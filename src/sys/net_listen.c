@@ -392,13 +392,16 @@ static int listen_everywhere(lua_State *L, listener *ls)
     return result(L, fd < 0 ? fd : begin(ls, fd));
 }
 
+/* As Linux has it by default, and caps it. musl's SOMAXCONN is 128. */
+enum { BACKLOG = 4096 };
+
 static int backlog_field(lua_State *L, int i)
 {
     if (lua_isnil(L, i))
-        return SOMAXCONN;
+        return BACKLOG;
     luaL_checktype(L, i, LUA_TTABLE);
     lua_getfield(L, i, "backlog");
-    lua_Integer n = luaL_optinteger(L, -1, SOMAXCONN);
+    lua_Integer n = luaL_optinteger(L, -1, BACKLOG);
     lua_pop(L, 1);
     return n < 1 ? 1 : n > 65535 ? 65535 : (int)n;
 }
