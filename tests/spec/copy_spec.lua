@@ -10,7 +10,8 @@ local copy = rshell.copy
 -- Every test runs on one machine and between two; where the two are of different kinds, between them only.
 local function routes(name, fn)
     local all = {{"between machines", m, other}}
-    if m.backend == other.backend and not machines.kind:find("-to-", 1, true) then table.insert(all, 1, {"on one machine", m, m}) end
+    local mixed = m.backend ~= other.backend or machines.kind:find("-to-", 1, true)
+    if not mixed then table.insert(all, 1, {"on one machine", m, m}) end
     for _, route in ipairs(all) do
         spec.test(name .. ": " .. route[1], function(t)
             return fn(t, odd.dir(t, route[2]), odd.dir(t, route[3]), route[2] == route[3])

@@ -150,10 +150,10 @@ spec.test("no room over there: the right error, and nothing is left", function(t
 end)
 
 --- Copies until so much was sent, then calls fn, and gives what the copy raised.
-local function interrupted(t, src, dst, fn)
+local function interrupted(t, src, dst, fn, after)
     local done
     local task = rshell.spawn(copy, src, dst, {progress = function(p)
-        if p.bytes < 3000000 or done then return end
+        if p.bytes < (after or 3000000) or done then return end
         done = true
         fn()
         rshell.sleep(0.2)
@@ -199,6 +199,26 @@ spec.test("the stream is cut: nothing is left, also where something was", functi
     end)
     t.raises("cancelled", down.await, down)
     if (src / "back"):exists() then t.same(names(src / "back"), {}) end
+end)
+
+-- ---- a real server ----
+
+spec.test("a full disk and a server that dies", function(t)
+    local bed <close> = require "bed".new()
+    if not bed.account then t.skip "needs an account of its own" end
+    local m <close> = rshell.ssh("127.0.0.1", bed:options())
+    local src, disk = fill(odd.dir(t, here) / "s", 5, 700000), here:path(bed.home, "disk"):mkdir()
+    if here.mount:bind("-t", "tmpfs", "-o", "size=2m,mode=777", "none", disk):run() ~= 0 then t.skip "no mounts" end
+    local _ <close> = setmetatable({}, {__close = function() here.umount(disk) end})
+    local e = t.raises("io", m.upload, m, src, disk .. "/d")
+    t.same({e.name, e.host, e.path:match "^(.*)/f%d$"}, {"ENOSPC", "127.0.0.1", disk .. "/d"})
+    t.same(names(disk), {})
+    e = interrupted(t, src, m:path(bed.home, "d"), function() here.pkill("-KILL", "-u", bed.user, "sshd") end, 1000000)
+    t.same({e.kind, e.host}, {"closed", "127.0.0.1"})
+    t.match(e.message, "lost")
+    wait_until(t, "something is left", function()
+        return #names(here:path(bed.home)) == 1 and here.cmd.pgrep:bind("-u", bed.user):run() == 1
+    end)
 end)
 
 -- A tar over there that packs what nobody asked for.

@@ -277,8 +277,10 @@ umask 077
 trap 'rm -rf "$x"' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 mkdir "$x" 2>/dev/null || { if [ "$3" ]; then denied "$x"; else denied "$1"; fi; [ $w != - ] || w=EACCES; die $w "$1"; }
+# Where nobody reaps orphans, a dead one still has its number.
+alive() { kill -0 $$ && case $(cat /proc/$$/stat) in *") Z "*) false;; esac; }
 ( trap '' HUP INT QUIT TERM
-  while sleep 1; do kill -0 $$ || { rm -rf "$x"; sleep 1; rm -rf "$x"; exit; }; done
+  while sleep 1 && [ -d "$x" ]; do alive || rm -rf "$x"; done
 ) </dev/null >/dev/null 2>&1 &
 e=$(EXTRACT_UNSAFE_SYMLINKS=1 tar -xpo$4f - -C "$x" 2>&1)
 if [ $? != 0 ] || [ ! -e "$x/e" ]; then
@@ -347,11 +349,17 @@ end
 local Sink = {}
 Sink.__index = Sink
 
+--- What the script has said and how it ended; nothing of both when the connection is gone.
+local function outcome(s, seconds)
+    local ok, said = pcall(s.channel.stderr.read, s.channel.stderr, "a")
+    local waited, exit = pcall(s.channel.wait, s.channel, seconds)
+    s.over = true
+    return ok and said or "", waited and exit or {}
+end
+
 --- Why the script has ended.
 local function failure(s)
-    local said = s.channel.stderr:read "a" or ""
-    local exit = s.channel:wait(LAST) or {}
-    s.over = true
+    local said, exit = outcome(s, LAST)
     local why = s.shell.connector.broken()
     if why then return nil, why, "ECLOSED" end
     if exit.code == 0 then return nil, "it ended before all had come", "EPROTOCOL" end
@@ -433,11 +441,9 @@ function Sink:finish()
     local ok, text, name, where = add_rest(self)
     if not ok then return nil, text, name, where end
     self.channel.stdin:close()
-    local said = self.channel.stderr:read "a" or ""
-    local exit = self.channel:wait()
-    self.over = true
-    if exit and exit.code == 0 then return true end
-    if not exit or not exit.code and not exit.signal then
+    local said, exit = outcome(self)
+    if exit.code == 0 then return true end
+    if not exit.code and not exit.signal then
         return nil, self.shell.connector.broken() or "ended without a status", "ECLOSED"
     end
     ok, text, name, where = call.failure(said, self.mark)
