@@ -61,6 +61,34 @@ end
 
 -- ---- listening ----
 
+-- Servers leave the file of a socket behind. It goes only while it is the one that we have made: who asks learns its
+-- number when it is there, and gives it back.
+local SOCKET_ID, REMOVE_SOCKET = 'ls -di -- "$1"', '[ "$(ls -di -- "$1" 2>/dev/null)" = "$2" ]&&rm -f -- "$1"'
+
+--- Closing l removes the file too.
+local function with_file(shell, l, path)
+    local r = shell:run(SOCKET_ID, {args = {path}})
+    local id = r and r.code == 0 and r.stdout:gsub("\n$", "")
+    local close = l.close
+    function l.close(self)
+        local was_closed = self.closed
+        close(self)
+        if was_closed or not id or shell.connector.broken() then return end
+        task.shield(pcall, shell.run, shell, REMOVE_SOCKET, {args = {path, id}})
+    end
+    return l
+end
+
+-- $1 is the path.
+local WHY_NO_LISTENER = [[
+d=${1%/*};d=${d:-/}
+[ -d "$d" ]||exit 3
+[ -w "$d" ]&&[ -x "$d" ]||exit 4
+[ -e "$1" ]||[ -h "$1" ]||exit 1
+exit 5]]
+
+local NO_LISTENER = {[3] = "ENOENT", [4] = "EACCES", [5] = "EADDRINUSE"}
+local NOT_ALLOWED_PATH = "the server refuses (AllowStreamLocalForwarding)"
 local NOT_ALLOWED = "the server refuses (AllowTcpForwarding, PermitListen)"
 
 local function listen(shell, where, host)
@@ -69,8 +97,11 @@ local function listen(shell, where, host)
         return nil, "an abstract socket can't be reached through SSH", "EUSAGE"
     end
     local l, text, name, hint = shell.connector.listen(where, host)
+    if l and type(where) == "string" then return with_file(shell, l, where) end
     if l or name ~= "EPROTOCOL" or shell.connector.broken() then return l, text, name, hint end
-    if type(where) == "string" then return nil, text, name, hint end
+    if type(where) == "string" then
+        return explain(shell, WHY_NO_LISTENER, {where}, NO_LISTENER, NOT_ALLOWED_PATH, "EPERM")
+    end
     return explain(shell, WHY_NO_PORT, {tostring(where), ("%04X"):format(where)}, NO_PORT, NOT_ALLOWED, "EPERM")
 end
 
