@@ -678,6 +678,13 @@ static int l_pair(lua_State *L)
     return 2;
 }
 
+/* drain(stream): what comes after it was dropped, but not closed, is read and thrown away. */
+static int l_drain(lua_State *L)
+{
+    rs_lstream_drain(L, 1);
+    return 0;
+}
+
 static const luaL_Reg session_methods[] = {
     {"handshake", l_handshake},
     {"ping", l_ping},
@@ -710,7 +717,9 @@ static const luaL_Reg channel_methods[] = {
 static const luaL_Reg key_methods[] = {{"public", l_key_public}, {"__gc", l_key_gc}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"new", l_new}, {"pair", l_pair}, {"load_key", l_load_key}, {"public_key", l_public_key}, {NULL, NULL}};
+    {"new", l_new}, {"pair", l_pair}, {"drain", l_drain}, {"load_key", l_load_key}, {"public_key", l_public_key},
+    {NULL, NULL},
+};
 
 static void register_class(lua_State *L, const char *name, const luaL_Reg *methods)
 {

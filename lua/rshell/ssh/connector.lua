@@ -225,27 +225,35 @@ function Listener:close()
     if self.left then return end
     self.left = true
     task.shield(self.raw.close, self.raw)
-    self.taken[self.port] = nil
+    self.taken[self.place] = nil
 end
 
 Listener.__gc = function(l)
-    if not l.left then l.taken[l.port] = nil end
+    if not l.left then l.taken[l.place] = nil end
 end
 
 function Listener:__tostring()
-    return self.closed and "listener (closed)" or ("listener on port %d"):format(self.port)
+    if self.closed then return "listener (closed)" end
+    return self.path and "listener on " .. self.path or ("listener on port %d"):format(self.port)
 end
 
 local FIRST, LAST, TRIES = 20000, 32767, 4 -- below those that systems give to connections that go out
 
-local function listen_on(c, port, host)
-    if c.listeners[port] then return nil, "address already in use", "EADDRINUSE" end
-    c.listeners[port] = true
-    local ok, raw, text, name = pcall(c.session.listen, c.session, host, port)
-    if ok and raw then
-        return setmetatable({raw = raw, port = port, address = host, taken = c.listeners}, Listener)
-    end
-    c.listeners[port] = nil
+local function listener(c, raw, place, host)
+    local is_path = type(place) == "string"
+    local port = not is_path and (raw.port or place) or nil
+    local l = {raw = raw, port = port, path = is_path and place or nil, place = port or place, taken = c.listeners}
+    l.address = not is_path and host or nil
+    c.listeners[l.place] = true
+    return setmetatable(l, Listener)
+end
+
+local function listen_on(c, place, host)
+    if c.listeners[place] then return nil, "address already in use", "EADDRINUSE" end
+    c.listeners[place] = place ~= 0 or nil
+    local ok, raw, text, name = pcall(c.session.listen, c.session, host, place)
+    if ok and raw then return listener(c, raw, place, host) end
+    c.listeners[place] = nil
     if not ok then error(raw, 0) end
     return nil, text, name
 end
@@ -263,11 +271,12 @@ end
 
 --- A listener; without a host only that machine itself can connect, with "*" whoever the server lets.
 function functions.listen(self, port, host)
-    if type(port) == "string" then
+    local any = self.session.any_listener
+    if type(port) == "string" and not any then
         return nil, "libssh can't listen on unix sockets over there", "EUSAGE", 'transport="openssh" can'
     end
     host = host == nil and "127.0.0.1" or host == "*" and "" or host
-    if port == 0 then return listen_anywhere(self, host) end
+    if port == 0 and not any then return listen_anywhere(self, host) end
     return listen_on(self, port, host)
 end
 
