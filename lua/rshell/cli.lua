@@ -46,8 +46,16 @@ local function run_command(name, values, argv, i)
     return command.run(values, argv, first, word)
 end
 
+--- ssh starts us by other names, see there.
+local function helper(argv)
+    local base = (argv[0] or ""):match "/(rshell%-ssh%-%l+)$"
+    if base then return require "rshell.ssh.openssh.helper" end
+end
+
 local function main(argv, version)
     local values = {}
+    local own = helper(argv)
+    if own then return own.run(argv) end
     local first, word = options.parse(TOP, values, argv, 1)
     set_verbose(values)
     local name = argv[first]

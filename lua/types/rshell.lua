@@ -45,6 +45,8 @@ rshell = {}
 ---@field timeout? number for each operation
 ---@field batch? boolean asks nothing at the terminal
 ---@field options? table<string, string> as -o of ssh
+---@field transport? "libssh" | "openssh" libssh; openssh is the system's ssh program, with all that it knows
+---@field forward_agent? boolean programs over there may use our SSH agent; with transport="openssh"
 
 ---Connects and logs in. The target is a name of ssh_config, "user@host:port" or "ssh://user@[::1]:22".
 ---@param target string

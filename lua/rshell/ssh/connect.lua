@@ -24,10 +24,12 @@ local OPTIONS = {
     passphrase = "string|function", jump = "string|userdata", config = "string|boolean", known_hosts = "string",
     host_keys = "string", connect_timeout = "number", keepalive = "number", ciphers = "string", compression = "boolean",
     retries = "integer", retry_delay = "number", env = "table", cwd = "string", timeout = "number",
-    agent = "boolean|string", batch = "boolean", options = "table", note = "function",
+    agent = "boolean|string", batch = "boolean", options = "table", note = "function", forward_agent = "boolean",
+    transport = "string",
 }
 M.OPTIONS = OPTIONS
 
+local TRANSPORTS = {libssh = true, openssh = true}
 local MODES = {strict = true, ask = true, ["accept-new"] = true, off = true}
 
 -- ---- what was asked for ----
@@ -60,6 +62,13 @@ local function check_options(given)
     end
     if opts.agent ~= nil and type(opts.agent) ~= "boolean" then
         err.usage("ssh: agent=%q: not in this version; it is true or false", opts.agent)
+    end
+    if opts.transport and not TRANSPORTS[opts.transport] then
+        err.usage('ssh: transport is "libssh" or "openssh", not %q', opts.transport)
+    end
+    if opts.forward_agent and opts.transport ~= "openssh" then
+        err.raise {kind = "usage", message = "ssh: forward_agent: not in this version with libssh",
+            hint = 'transport="openssh" forwards the agent'}
     end
     return opts
 end
@@ -157,24 +166,30 @@ local function hops_of(opts, cfg)
     return cfg.proxyjump
 end
 
+--- The machine before ours, and a function that closes all on the way.
 local function open_jumps(opts, hops)
-    local before
+    local on_the_way = {}
+    local function close()
+        for k = #on_the_way, 1, -1 do on_the_way[k]:close() end
+    end
     for _, hop in ipairs(hops) do
         local more = {
-            config = opts.config, jump = before or "none", host_keys = opts.host_keys, known_hosts = opts.known_hosts,
-            connect_timeout = opts.connect_timeout, user = hop.user, port = hop.port, batch = opts.batch,
+            config = opts.config, jump = on_the_way[#on_the_way] or "none", host_keys = opts.host_keys,
+            known_hosts = opts.known_hosts, connect_timeout = opts.connect_timeout, user = hop.user, port = hop.port,
+            batch = opts.batch, transport = opts.transport,
         }
         local ok, m = pcall(M.open, hop.host, more)
         if not ok then
-            if before then before:close() end
+            close()
             error(m, 0)
         end
-        before = m
+        on_the_way[#on_the_way + 1] = m
     end
-    return before
+    return on_the_way[#on_the_way], close
 end
 
-local function open_stream(opts, cfg, seconds)
+--- The way through other machines; nothing where there are none.
+local function through_jumps(opts, cfg)
     local test = require "rshell.machine".test
     if type(opts.jump) == "userdata" then
         local v = test(opts.jump)
@@ -185,9 +200,17 @@ local function open_stream(opts, cfg, seconds)
     end
     local hops = hops_of(opts, cfg)
     if hops and #hops > 0 then
-        local last = open_jumps(opts, hops)
-        return through_machine(cfg, test(last), function() last:close() end)
+        local last, close = open_jumps(opts, hops)
+        local ok, stream, done = pcall(through_machine, cfg, test(last), close)
+        if ok then return stream, done end
+        close()
+        error(stream, 0)
     end
+end
+
+local function open_stream(opts, cfg, seconds)
+    local stream, close = through_jumps(opts, cfg)
+    if stream then return stream, close end
     if cfg.proxycommand and cfg.proxycommand ~= "none" then return through_command(cfg) end
     return direct(cfg, seconds)
 end
@@ -382,11 +405,16 @@ end
 
 -- ---- all of it ----
 
-local function evaluate(target, opts)
-    local host, user, port = M.parse(target)
-    local cfg = config.evaluate(host, {
+local function read_config(opts, host, user, port)
+    if opts.transport == "openssh" then return require "rshell.ssh.openssh".evaluate(opts, host, user, port) end
+    return config.evaluate(host, {
         user = opts.user or user, port = opts.port or port, config = opts.config, options = opts.options,
     })
+end
+
+local function evaluate(target, opts)
+    local host, user, port = M.parse(target)
+    local cfg = read_config(opts, host, user, port)
     cfg.user, cfg.port = opts.user or user or cfg.user, opts.port or port or cfg.port
     if opts.keyfile then
         local files = type(opts.keyfile) == "table" and opts.keyfile or {opts.keyfile}
@@ -394,30 +422,52 @@ local function evaluate(target, opts)
         opts.keyfile = files
         for i, f in ipairs(files) do cfg.identityfile[i] = (f:gsub("^~/", (os.getenv "HOME" or "") .. "/")) end
     end
-    cfg.identity_given = cfg.identity_given or cfg.origin.identityfile ~= nil
+    cfg.identity_given = cfg.identity_given or cfg.origin and cfg.origin.identityfile ~= nil
     opts.batch = opts.batch or cfg.batchmode
     opts.retries = opts.retries or (cfg.connectionattempts or 1) - 1
     return cfg
 end
 
+-- The ways to log in. Each leaves what it has made in `made`, so that it can be closed: session, and ways, functions
+-- that end what it goes through. The server has a limit for each answer; people who type a password or answer a
+-- question have none.
+
+local transports = {}
+
+function transports.libssh(made, opts, cfg, seconds)
+    local who = ("%s@%s"):format(cfg.user, cfg.hostname)
+    local stream
+    stream, made.ways[1] = task.timeout(seconds, open_stream, opts, cfg, seconds)
+    note(opts, "connect", stream)
+    made.session = open_session(opts, cfg, stream, seconds)
+    local l = {session = made.session, opts = opts, config = cfg, who = who, seconds = seconds}
+    auth.login(l)
+    note(opts, "login", l)
+end
+
+function transports.openssh(made, opts, cfg, seconds)
+    local stream
+    stream, made.ways[1] = task.timeout(seconds, through_jumps, opts, cfg)
+    made.session, made.ways[2] = require "rshell.ssh.openssh".log_in {
+        opts = opts, cfg = cfg, seconds = seconds, strict = not opts.host_keys and mode_of(opts, cfg) == "strict",
+        jump = stream,
+    }
+end
+
+local function close_ways(made)
+    for k = 2, 1, -1 do
+        if made.ways[k] then made.ways[k]() end
+    end
+end
+
 --- A session that has logged in, and a function that ends what it goes through.
 local function log_in(target, opts, cfg)
     local seconds = opts.connect_timeout or cfg.connecttimeout or CONNECT_SECONDS
-    local who = ("%s@%s"):format(cfg.user, cfg.hostname)
-    local session, close_way
-    local ok, e = pcall(function()
-        -- The server has a limit for each answer; people who type a password or answer a question have none.
-        local stream
-        stream, close_way = task.timeout(seconds, open_stream, opts, cfg, seconds)
-        note(opts, "connect", stream)
-        session = open_session(opts, cfg, stream, seconds)
-        local l = {session = session, opts = opts, config = cfg, who = who, seconds = seconds}
-        auth.login(l)
-        note(opts, "login", l)
-    end)
-    if ok then return session, close_way end
-    if session then session:close() end
-    if close_way then task.shield(close_way) end
+    local made = {ways = {}}
+    local ok, e = pcall(transports[opts.transport or "libssh"], made, opts, cfg, seconds)
+    if ok then return made.session, function() close_ways(made) end end
+    if made.session then made.session:close() end
+    task.shield(close_ways, made)
     if err.is(e) and e.kind == "timeout" and not e.name then
         e.message = ("%s port %d did not answer within %g s"):format(cfg.hostname, cfg.port, seconds)
     end
