@@ -39,17 +39,23 @@ kinds.agent = {get = agent "agent", other = agent "other"}
 -- A real server on loopback, with an account of its own; two connections to it are two machines.
 local bed
 
-local function over_ssh(host)
+local function over_ssh(host, transport)
     bed = bed or require "bed".new()
-    return require("rshell").ssh((host or "127.0.0.1"):format(bed.user), bed:options())
+    return require("rshell").ssh((host or "127.0.0.1"):format(bed.user), bed:options {transport = transport})
 end
 
--- What no server of this kind can do, or what isn't told of it; specs then look for the error, or leave it out.
-local SSH_LACKS = {["unix listeners"] = true, ["abstract sockets"] = true}
-
+-- `lacks`: what no server of this kind can do, or what isn't told of it; specs then look for the error, or leave it
+-- out.
 kinds.ssh = {
     get = function() return over_ssh "127.0.0.1" end, other = function() return over_ssh "%s@127.0.0.1" end,
-    lacks = SSH_LACKS,
+    lacks = {["unix listeners"] = true, ["abstract sockets"] = true},
+}
+
+-- The same server through the system's ssh.
+kinds.openssh = {
+    get = function() return over_ssh("127.0.0.1", "openssh") end,
+    other = function() return over_ssh("%s@127.0.0.1", "openssh") end,
+    lacks = {["abstract sockets"] = true, ["peers"] = true},
 }
 
 -- The same server, and an agent.
@@ -93,7 +99,9 @@ function machines.is_bare() return machines.kind ~= "local" and not machines.kin
 
 --- kB that may be on their way through a machine to a reader that has stopped: pipes, and over SSH its windows of up to
 --- 2 MB a direction, what libssh keeps of one, and our own 1 MB a stream.
-function machines.under_way() return (machines.kind == "ssh" or machines.kind:find "^agent") and 5000 or 2000 end
+function machines.under_way()
+    return (machines.kind:find "ssh$" or machines.kind == "agent") and 5000 or 2000
+end
 
 --- The machine that is tested.
 function machines.get() return once "get" end
@@ -101,7 +109,7 @@ function machines.get() return once "get" end
 --- A second one.
 function machines.other() return once "other" end
 
---- True for what machines of this kind can't do: "unix listeners", "abstract sockets".
+--- True for what machines of this kind can't do: "unix listeners", "abstract sockets", "peers" (who connected).
 function machines.lacks(what) return kind.lacks ~= nil and kind.lacks[what] or false end
 
 --- The server behind them, where there is one.

@@ -125,6 +125,7 @@ spec.test("who connected", function(t)
     local server <close>, peer = l:accept()
     t.eq(server:read(1), "x")
     t.eq(peer.family, "ipv4")
+    if machines.lacks "peers" then return end
     t.eq(peer.address, "127.0.0.1")
     t.ok(math.type(peer.port) == "integer")
 end)
