@@ -686,26 +686,16 @@ static int l_drain(lua_State *L)
 }
 
 static const luaL_Reg session_methods[] = {
-    {"handshake", l_handshake},
-    {"ping", l_ping},
-    {"silence", l_silence},
-    {"banner", l_banner},
-    {"places", l_places},
-    {"await_room", l_await_room},
-    {"host_key", l_host_key},
-    {"auth", l_auth},
-    {"methods", l_methods},
-    {"algorithms", l_algorithms},
-    {"questions", l_questions},
-    {"answer", l_answer},
-    {"auth_agent", l_auth_agent},
-    {"open", l_open},
-    {"listen", rs_lforward_listen},
-    {"broken", l_broken},
-    {"close", l_session_close},
-    {"__gc", l_session_close},
-    {"__close", l_session_close},
-    {NULL, NULL},
+    {"handshake", l_handshake},     {"ping", l_ping},
+    {"silence", l_silence},         {"banner", l_banner},
+    {"places", l_places},           {"await_room", l_await_room},
+    {"host_key", l_host_key},       {"auth", l_auth},
+    {"methods", l_methods},         {"algorithms", l_algorithms},
+    {"questions", l_questions},     {"answer", l_answer},
+    {"auth_agent", l_auth_agent},   {"open", l_open},
+    {"listen", rs_lforward_listen}, {"broken", l_broken},
+    {"close", l_session_close},     {"__gc", l_session_close},
+    {"__close", l_session_close},   {NULL, NULL},
 };
 
 static const luaL_Reg channel_methods[] = {

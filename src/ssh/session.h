@@ -20,7 +20,7 @@ typedef struct rs_ssh_step rs_ssh_step;
  * then. Other steps live inside whoever waits. */
 struct rs_ssh_step {
     int (*try)(rs_ssh *s, rs_ssh_step *step);
-    const char *name; /* for RSHELL_TRACE: what is sent, and waited for */
+    const char *name;                                           /* for RSHELL_TRACE: what is sent, and waited for */
     void (*orphaned)(rs_ssh *s, rs_ssh_step *step, int result); /* outside libssh's callbacks */
     rs_wait wait;
     rs_ssh_step *next, **at; /* at is NULL while it isn't running */
