@@ -66,6 +66,12 @@ test("connects, runs, pings, and leaves nothing", function(t)
     t.eq(folders(), 0)
 end)
 
+test("the agent goes through it too", function(t)
+    local m <close> = open {agent = true}
+    t.eq(m.echo "by the agent", "by the agent\n")
+    t.eq(m.backend, "agent")
+end)
+
 test("statuses and signals are exact", function(t)
     local m <close> = open()
     t.same({m:sh("exit 137"):run()}, {137, "", "", {137}})
