@@ -271,7 +271,7 @@ static void on_readable(rs_wait *w);
 
 static void read_on(rs_link *k)
 {
-    while (!k->broken && !k->paused) {
+    while (k->in && !k->broken && !k->paused) {
         take_frames(k);
         if (k->broken || k->paused)
             return;
@@ -284,7 +284,7 @@ static void read_on(rs_link *k)
         }
         k->heard = true;
     }
-    if (k->broken || k->paused || k->reading)
+    if (!k->in || k->broken || k->paused || k->reading)
         return;
     k->reading = true;
     if (rs_stream_await_in(k->in, &k->in_wait)) {
@@ -319,7 +319,7 @@ void rs_link_pause(rs_link *k, bool on)
 static void on_tick(rs_timer *t)
 {
     rs_link *k = (rs_link *)((char *)t - offsetof(rs_link, tick));
-    k->misses = k->heard || k->paused ? 0 : k->misses + 1;
+    k->misses = k->heard || k->paused || !k->in ? 0 : k->misses + 1;
     k->heard = false;
     if (k->misses > MISSES) {
         char text[64];
@@ -351,6 +351,14 @@ rs_link *rs_link_new(rs_loop *l, rs_stream *in, rs_stream *out)
     for (int i = 0; i < LANES; i++)
         rs_buf_init(&k->lanes[i], 0);
     return k;
+}
+
+void rs_link_set_in(rs_link *k, rs_stream *in)
+{
+    k->in = in;
+    k->heard = true;
+    if (k->users)
+        read_on(k);
 }
 
 void rs_link_keepalive(rs_link *k, double seconds)

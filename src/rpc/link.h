@@ -28,8 +28,12 @@ struct rs_link_user {
     rs_link_user *next;
 };
 
-/* Takes both streams, also when it fails (NULL, without memory); they may be the same one. */
+/* Takes both streams, also when it fails (NULL, without memory); they may be the same one. Without in it only sends until it
+ * gets one. */
 rs_link *rs_link_new(rs_loop *l, rs_stream *in, rs_stream *out);
+
+/* What to read from, where it was made without; takes it. */
+void rs_link_set_in(rs_link *k, rs_stream *in);
 
 /* Sends what it can without waiting, then frees; its users are told that it is broken and unlinked. NULL is fine. */
 void rs_link_free(rs_link *k);

@@ -49,19 +49,27 @@ static lport *check_port(lua_State *L, int i)
 
 /* ---- links ---- */
 
-/* link(in, out): over two streams, which it takes; they may be the same one */
+/* link(in, out): over two streams, which it takes; they may be the same one. nil for in: what it reads comes with input() */
 static int l_link(lua_State *L)
 {
     bool same = lua_rawequal(L, 1, 2);
     llink *ll = lua_newuserdatauv(L, sizeof *ll, 0);
     ll->k = NULL;
     luaL_setmetatable(L, LINK);
-    rs_stream *in = rs_lstream_take(L, 1);
+    rs_stream *in = lua_isnil(L, 1) ? NULL : rs_lstream_take(L, 1);
     rs_stream *out = same ? in : rs_lstream_take(L, 2);
     ll->k = rs_link_new(rs_task_loop(L), in, out);
     if (!ll->k)
         return luaL_error(L, "not enough memory");
     return 1;
+}
+
+/* link:input(stream) */
+static int l_input(lua_State *L)
+{
+    rs_link *k = check_link(L, 1);
+    rs_link_set_in(k, rs_lstream_take(L, 2));
+    return 0;
 }
 
 /* link:keepalive(seconds) */
@@ -295,8 +303,8 @@ static int l_port_gc(lua_State *L)
 }
 
 static const luaL_Reg link_methods[] = {
-    {"port", l_port},       {"keepalive", l_keepalive}, {"why", l_why}, {"close", l_link_close},
-    {"__gc", l_link_close}, {"__close", l_link_close},  {NULL, NULL},
+    {"input", l_input},      {"port", l_port},       {"keepalive", l_keepalive}, {"why", l_why},
+    {"close", l_link_close}, {"__gc", l_link_close}, {"__close", l_link_close},  {NULL, NULL},
 };
 
 static const luaL_Reg port_methods[] = {

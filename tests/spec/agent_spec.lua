@@ -149,6 +149,17 @@ spec.test("no place in which programs can be run: the shell serves", function(t)
     t.match(texts[1], "no folder in which programs can be run")
 end)
 
+spec.test("no gzip over there: the program comes as it is", function(t)
+    local dir <close> = here:tempdir()
+    for _, name in ipairs {"uname", "mkdir", "rm", "chmod", "dd", "cat", "sh", "echo"} do
+        (dir / name):symlink(tostring(here:which(name)))
+    end
+    local m <close>, connector = agent.machine("/bin/sh", {path = tostring(dir)})
+    t.eq(m.echo "x", "x\n")
+    t.eq(m.backend, "agent")
+    t.eq(connector.count, 2)
+end)
+
 spec.test("a full folder: the next one is taken", function(t)
     if here.user ~= "root" then t.skip "needs root: mounts in a namespace of its own" end
     local full = "mount -t tmpfs -o size=64k none /dev/shm;export XDG_RUNTIME_DIR="

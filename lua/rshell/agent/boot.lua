@@ -17,7 +17,7 @@ local STDERR_KEPT = 4096
 -- @words are filled in. d: where it lands; i: its number, so that the next try can go on after it.
 local PROGRAM = [[
 N=@nonce;a=$(uname -sm);[ "$a" = "Linux @arch" ]||{ echo $N uname $a;exit;}
-command -v gzip >/dev/null||{ echo $N gzip;exit;}
+command -v @unpack >/dev/null||{ echo $N gzip;exit;}
 u=$(umask);umask 077;i=0;o=
 trap '[ -z "$f" ]||rm -rf "$f"' 0 1 2 15
 for d in "$XDG_RUNTIME_DIR" /dev/shm /tmp /var/tmp "$HOME";do i=$((i+1));f=
@@ -27,7 +27,7 @@ printf "#!/bin/sh\n" >$f/a&&chmod 700 $f/a&&$f/a&&: >$f/a&&exec 3>$f/a 4<$f/a&&{
 rm -rf "$f";done 2>/dev/null
 [ "$o" ]||{ echo $N noexec;exit;}
 p=/proc/self/fd/4;[ -e $p ]&&{ rm -rf "$f";f=;}||p=$f/a
-dd bs=@size count=1 iflag=fullblock 2>/dev/null 3>&- 4<&-|gzip -dc 2>/dev/null >&3 4<&-||{ echo $N write $i;exit;}
+dd bs=@size count=1 iflag=fullblock 2>/dev/null 3>&- 4<&-|@unpack @how 2>/dev/null >&3 4<&-||{ echo $N write $i;exit;}
 exec 3>&-;trap - 0 1 2 15;umask $u;echo $N agent;exec $p serve @args "$f"
 ]]
 
@@ -61,35 +61,35 @@ local function read_head(stream, nonce)
     return nil, noise
 end
 
---- The image, written by a task of its own: who refuses it doesn't read it.
-local function feed(ch, image)
-    return task.spawn(function() pcall(ch.stdin.write, ch.stdin, image) end)
-end
-
 local function last_line(text)
     return text:match "([^\r\n]+)%s*$"
 end
 
---- Starts the program and gives it the image: the channel once the agent runs over there; or nil and its words.
+--- Starts the program and gives it the image, and what how.begin(ch, said) sends behind it: true once the agent runs
+--- over there; or nil and the program's words.
 local function try(connector, how)
     local nonce = ("rs%016x"):format(math.random(0))
     local line = shell.line(program {
         nonce = nonce, arch = how.arch, skip = how.skip, size = #how.image, args = how.args,
+        unpack = how.raw and "cat" or "gzip", how = how.raw and "" or "-dc",
     })
     local ch, text, name = connector.exec(line)
     if not ch then return nil, "exec " .. text, name end
     local said = {text = ""}
+    local begun
     local ok, words, noise = pcall(function()
-        feed(ch, how.image)
         local listener = ch.stderr and listen(ch, said)
+        -- Who refuses the image doesn't read it, and says why.
+        if pcall(ch.stdin.write, ch.stdin, how.image) then begun = how.begin(ch, said) end
         local head, before = read_head(ch.stdout, nonce)
         if head ~= "agent" and listener then pcall(listener.await, listener, 1) end
         return head, before
     end)
-    if ok and words == "agent" then return ch, said end
+    if ok and words == "agent" and begun then return begun end
+    if begun then begun:close "it has not started" end
     ch:close()
     if not ok then error(words, 0) end
-    return nil, words or "noise " .. (last_line(said.text) or last_line(noise) or "nothing was said"), "EPROTOCOL"
+    return nil, words and words ~= "agent" and words or "noise " .. (last_line(said.text) or last_line(noise) or "nothing was said"), "EPROTOCOL"
 end
 
 -- ---- until it stands ----
@@ -103,16 +103,18 @@ local reasons = {
     exec = function(what) return "no program can be started: " .. what end,
 }
 
---- An agent's channel, or nil and why there is none. how: images(arch), arch, args.
+--- Starts one: what how.begin gave, and the CPU; or nil and why there is none. how: images(arch), programs(arch) (the
+--- same, not compressed), arch, args, begin(ch, said).
 ---@param connector table
----@param how {images: fun(arch: string): string?, arch: string, args: string}
+---@param how table
 function M.start(connector, how)
-    local arch, skip, tried = how.arch, 0, {}
+    local arch, skip, tried, raw = how.arch, 0, {}, false
     while true do
-        local image = how.images(arch)
+        local image = (raw and how.programs or how.images)(arch)
         if not image then return nil, reasons.uname("Linux " .. arch) end
-        local ch, words = try(connector, {arch = arch, image = image, skip = skip, args = how.args})
-        if ch then return ch, words, arch end
+        local begun, words = try(connector, setmetatable({arch = arch, image = image, skip = skip, raw = raw},
+            {__index = how}))
+        if begun then return begun, arch end
         local why = connector.broken()
         if why then return nil, why, "ECLOSED" end
         local what, rest = words:match "^(%S+)%s*(.*)$"
@@ -120,6 +122,8 @@ function M.start(connector, how)
         if other and not tried[other] then
             tried[arch], arch = true, other
             if not how.images(other) then return nil, reasons.uname(rest) end
+        elseif what == "gzip" and not raw and how.programs then
+            raw = true
         elseif what == "write" and tonumber(rest) and tonumber(rest) > skip then
             skip = math.tointeger(tonumber(rest))
         else

@@ -36,16 +36,16 @@ local function obituary(why, said, exit)
     return how and ("%s (%s)"):format(why, how) or why
 end
 
---- The peer over a channel in which an agent has just started.
+--- The peer over a channel in which an agent is about to start. What it sends waits there until it does.
 local function converse(b, ch, said)
-    local link = rpc.link(ch.stdout, ch.stdin)
+    local link = rpc.link(nil, ch.stdin)
     local self
     self = peer.new(link:port(0, true), {
         host = b.conn.name, export = export, import = handles.import, discard = handles.discard,
         on_event = function(...) handles.event(self, ...) end,
         on_close = function(why)
             self.why = obituary(why, said, ch:exit())
-            if not b.closed then
+            if self.hello and not b.closed then
                 require "rshell.log".write("info", "agent", ("%s: %s"):format(b.conn.name, self.why))
             end
             for _, p in pairs(self.processes) do p.event:notify() end
@@ -55,20 +55,24 @@ local function converse(b, ch, said)
     })
     self.processes = setmetatable({}, {__mode = "v"})
     self.link, self.channel = link, ch
-    link:keepalive(b.keepalive)
     self.port:send(FRAME.HELLO, 0, nil, {protocol = 1, keepalive = b.keepalive, who = b.who})
     return self
 end
 
-local function start(b)
-    local ch, said, arch = boot.start(b.connector, {images = b.images, arch = b.arch, args = "0"})
-    if not ch then
-        if arch == "ECLOSED" then
-            err.raise {kind = "closed", host = b.conn.name, message = "the connection was lost: " .. said}
+--- The peer of an agent that answers, or nil and why there is none.
+local function start(b, begin)
+    local self, arch = boot.start(b.connector, {
+        images = b.images, programs = b.programs, arch = b.arch, args = "0", begin = begin,
+    })
+    if not self then
+        local why = b.connector.broken()
+        if why then
+            err.raise {kind = "closed", host = b.conn.name, message = "the connection was lost: " .. why}
         end
-        return nil, said
+        return nil, arch
     end
-    local self = converse(b, ch, said)
+    self.link:input(self.channel.stdout)
+    self.link:keepalive(b.keepalive)
     local ok, e = pcall(self.greeting, self, START_SECONDS)
     if ok then
         b.arch = arch
@@ -78,19 +82,26 @@ local function start(b)
     return nil, "the agent did not answer: " .. (err.is(e) and e.message or tostring(e))
 end
 
---- One agent for all who come at the same time.
-local function begin(b)
+--- Starts one, in a task of its own: who wants something of it says so meanwhile, behind the image.
+local function launch(b)
     local starting = {event = task.event()}
     b.starting = starting
-    local ok, self, reason = pcall(start, b)
-    b.starting = nil
-    starting.event:notify()
-    if not ok then error(self, 0) end
-    if self then
-        b.peer = self
-    else
-        b:give_up(reason)
-    end
+    task.spawn(function()
+        local ok, self, reason = pcall(start, b, function(ch, said)
+            b.peer = converse(b, ch, said)
+            starting.event:notify()
+            return b.peer
+        end)
+        if not ok then
+            starting.failure = self
+        elseif not self then
+            ok, starting.failure = pcall(b.give_up, b, reason)
+            if ok then starting.failure = nil end
+        end
+        b.starting = nil
+        starting.event:notify()
+    end)
+    return starting
 end
 
 --- What can't host an agent is served by its shell, and that is said once.
@@ -116,17 +127,25 @@ end
 --- The agent's peer, started where there is none; nil where the bare backend serves.
 function Backend:agent()
     while not self.reason do
-        if self.peer and not self.peer.why then return self.peer end
-        if self.starting then self.starting.event:wait() else begin(self) end
+        local p = self.peer
+        if p and not p.why then return p end
+        local starting = self.starting or launch(self)
+        starting.event:wait()
+        if starting.failure then error(starting.failure, 0) end
     end
 end
 
 -- ---- the modules ----
 
+--- What was said to an agent that then didn't start has not been heard by anybody.
 local function call(b, module, fn, ...)
     local self = b:agent()
-    if self then return self:call(0, module .. "." .. fn, ...) end
-    return b.bare[module][fn](...)
+    if not self then return b.bare[module][fn](...) end
+    if self.hello then return self:call(0, module .. "." .. fn, ...) end
+    local got = table.pack(pcall(self.call, self, 0, module .. "." .. fn, ...))
+    if got[1] then return table.unpack(got, 2, got.n) end
+    if self.why and not self.hello then return call(b, module, fn, ...) end
+    error(got[2], 0)
 end
 
 --- Our own streams stay ours: the program gets pipes, and we move the bytes.
@@ -162,13 +181,13 @@ end
 
 local MODULES = {fs = true, proc = true, net = true, host = true}
 
---- how: images(arch), must (no fallback), keepalive.
+--- how: images(arch), programs(arch), must (no fallback), keepalive, arch, notice(reason).
 ---@param conn rshell.Connection
 ---@param connector table
 ---@param how table
 function M.new(conn, connector, how)
     local b = {
-        conn = conn, connector = connector, images = how.images, must = how.must, notice = how.notice,
+        conn = conn, connector = connector, images = how.images, programs = how.programs, must = how.must, notice = how.notice,
         keepalive = how.keepalive or 15, arch = how.arch or "x86_64", hash = require "rshell.sys.hash",
         who = ("%s@%s"):format(os.getenv "USER" or os.getenv "LOGNAME" or "rshell", uname().nodename),
     }

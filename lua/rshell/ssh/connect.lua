@@ -380,10 +380,11 @@ local function choose_backend(conn, opts)
         conn.backend.notice = notice
         return
     end
+    local agents = require "rshell.agents"
     conn.kind = "agent"
     conn.backend = require "rshell.agent".new(conn, conn.connector, {
-        images = require "rshell.agents".image, must = opts.agent == true, keepalive = opts.keepalive or KEEPALIVE,
-        notice = notice,
+        images = agents.image, programs = agents.program, must = opts.agent == true, notice = notice,
+        keepalive = opts.keepalive or KEEPALIVE,
     })
 end
 
