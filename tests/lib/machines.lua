@@ -36,6 +36,22 @@ end
 
 kinds.agent = {get = agent "agent", other = agent "other"}
 
+-- The agent for another CPU, emulated: what lands is a script that starts it.
+local function agent_of(arch)
+    return function(name)
+        return function()
+            local images = require("emulated").images(arch)
+            return (require("agent").machine("/bin/sh", {images = images}, name))
+        end
+    end
+end
+
+local aarch64 = agent_of "aarch64"
+kinds["agent-aarch64"] = {
+    get = aarch64 "aarch64", other = aarch64 "other", emulates = "aarch64",
+    clear = function() require("emulated").clear "aarch64" end,
+}
+
 -- A real server on loopback, with an account of its own; two connections to it are two machines.
 local bed
 
@@ -109,6 +125,9 @@ function machines.get() return once "get" end
 --- A second one.
 function machines.other() return once "other" end
 
+--- The CPU that its agent finds there; nil where that is the machine's own.
+function machines.emulates() return kind.emulates end
+
 --- True for what machines of this kind can't do: "unix listeners", "abstract sockets", "peers" (who connected).
 function machines.lacks(what) return kind.lacks ~= nil and kind.lacks[what] or false end
 
@@ -119,6 +138,7 @@ function machines.bed() return bed end
 function machines.close()
     for _, m in pairs(made) do m:close() end
     if bed then bed:close() end
+    if kind.clear then kind.clear() end
 end
 
 return machines
