@@ -89,7 +89,8 @@ local function try(connector, how)
     if begun then begun:close "it has not started" end
     ch:close()
     if not ok then error(words, 0) end
-    return nil, words and words ~= "agent" and words or "noise " .. (last_line(said.text) or last_line(noise) or "nothing was said"), "EPROTOCOL"
+    if words and words ~= "agent" then return nil, words end
+    return nil, "noise " .. (last_line(said.text) or last_line(noise or "") or "nothing was said")
 end
 
 -- ---- until it stands ----

@@ -172,8 +172,8 @@ end
 --- After a line of which nothing has run: true when another one may be taken. csh refuses long words, some servers
 --- long lines.
 function Shell:change_line(line)
-    local coded, short = line:find(WRAPPED_START, 1, true) ~= nil, #line <= SMALL or self:limit() == SMALL
-    if coded and short then return false end
+    local wrapped, short = line:find(WRAPPED_START, 1, true) ~= nil, #line <= SMALL or self:limit() == SMALL
+    if wrapped and short then return false end
     self.coded, self.short = true, not short or self.short
     return true
 end
