@@ -24,6 +24,12 @@ local function file()
     check("checksum of a file", assert(fs.checksum(path, "sha256")), hash.sha256(text))
 end
 
+--- No module comes from the target's disk, whatever the environment says.
+local function modules()
+    check("ways to find a module", #package.searchers, 2)
+    check("a module that isn't ours", pcall(require, "lfs"), false)
+end
+
 local function digest()
     check("digest", hash.sha256 "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     check("digest", hash.xxh64 "abc", "44bc2cf5ad770999")
@@ -32,7 +38,7 @@ end
 --- Prints ok, or raises.
 ---@return integer status
 return function()
-    for _, test in ipairs {child, file, digest} do task.spawn(test):await() end
+    for _, test in ipairs {child, file, digest, modules} do task.spawn(test):await() end
     io.write "ok\n"
     return 0
 end

@@ -46,7 +46,7 @@ static const luaL_Reg modules[] = {
     {NULL, NULL},
 };
 
-/* Takes the place of the searcher for Lua files: the target's own modules are none of ours. */
+/* Our searcher takes the place of those for files, in Lua and in C: the target's own modules are none of ours. */
 static void open_modules(lua_State *L)
 {
     luaL_openlibs(L);
@@ -57,6 +57,10 @@ static void open_modules(lua_State *L)
     lua_getfield(L, -2, "searchers");
     lua_pushcfunction(L, search);
     lua_seti(L, -2, 2);
+    for (lua_Integer i = luaL_len(L, -1); i > 2; i--) {
+        lua_pushnil(L);
+        lua_seti(L, -2, i);
+    }
     lua_pop(L, 3);
 }
 
