@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -29,7 +30,7 @@ enum { ROUNDS = 64 }; /* reads of the socket before others get a turn */
  *    |                    |                           |                    ^
  *    +--------------------+---------------------------+---- any error -----+
  *
- * libssh owns one copy of the fd and closes it when it likes; the loop watches another. */
+ * libssh has one copy of the fd and may close it when it likes; the loop watches another. */
 struct rs_ssh {
     rs_loop *loop;
     ssh_session raw;
@@ -438,6 +439,16 @@ static void free_handle(uv_handle_t *h)
     free(h);
 }
 
+/* libssh closes a socket that it was given only when that has failed, else leaves it open. Ours is a copy, which tells
+ * whether the number still means it. */
+static void close_left(const rs_ssh *s, int fd)
+{
+    struct stat theirs, ours;
+    if (fd >= 0 && s->fd >= 0 && !fstat(fd, &theirs) && !fstat(s->fd, &ours) && theirs.st_dev == ours.st_dev &&
+        theirs.st_ino == ours.st_ino)
+        close(fd);
+}
+
 void rs_ssh_free(rs_ssh *s)
 {
     if (!s)
@@ -463,8 +474,10 @@ void rs_ssh_free(rs_ssh *s)
         ssh_event_free(s->event);
     }
     if (s->raw) {
+        int fd = ssh_get_fd(s->raw);
         ssh_disconnect(s->raw);
         ssh_free(s->raw);
+        close_left(s, fd);
     }
     if (s->fd >= 0)
         close(s->fd);
@@ -487,7 +500,7 @@ static int watch_fd(rs_ssh *s)
     return 0;
 }
 
-/* libssh gets fd itself, and closes it; the loop a copy. */
+/* libssh gets fd itself; the loop a copy. */
 static int open_raw(rs_ssh *s, int fd, const rs_ssh_options *o)
 {
     int nodelay = 1;

@@ -255,4 +255,21 @@ spec.test("exit status, signal, and the end of the connection", function(t)
     t.raises("closed", function() m:ping() end)
 end)
 
+spec.test("a connection that was closed leaves no file open", function(t)
+    local function files()
+        collectgarbage()
+        collectgarbage()
+        return #require "rshell.sys.fs".list "/proc/self/fd"
+    end
+    local before
+    for i = 1, 4 do
+        local m = open()
+        t.eq(printed(m, "echo x"), "x\n")
+        m:close()
+        sleep(0.05)
+        before = before or files()
+        t.eq(files(), before, "after connection " .. i)
+    end
+end)
+
 spec.finish()

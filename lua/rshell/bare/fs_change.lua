@@ -21,12 +21,29 @@ there "$1" && die EEXIST
 # In /proc nothing can be made, whoever we are; mkdir knows why.
 denied "$1"; [ $w != EACCES ] || w=-; die $w]]
 
--- mkdir makes it or fails, so a name that nobody guesses is enough.
+-- mkdir makes it or fails, so a name that nobody guesses is enough. The folder goes with its connection: where the
+-- server's process for that can be told, somebody looks each second whether it is still there. (A redirected call of guard would leave that
+-- one a copy of our stream.)
 local MKTEMP = [[
+guard() {
+  p=$PPID
+  for i in 1 2 3 4; do
+    read -r c 2>/dev/null </proc/$p/comm || return
+    case $c in sshd*|dropbear*) break;; esac
+    read -r s 2>/dev/null </proc/$p/stat || return
+    s=${s##*) }; s=${s#* }; p=${s%% *} c=
+  done
+  [ "$c" ] || return
+  ( ( trap '' HUP INT QUIT PIPE TERM
+      while sleep 1 && [ -d "$1" ]; do
+        read -r x 2>/dev/null </proc/$p/comm && [ "$x" = "$c" ] || { rm -rf "$1"; exit; }
+      done ) & ) </dev/null >/dev/null 2>&1
+}
 cd / ; umask 077
 t=${1:-${TMPDIR:-/tmp}}
 [ -d "$t" ] || { missing "$t"; [ -e "$t" ] && w=ENOTDIR; die $w; }
 mkdir "$t/$2" || { denied "$t/$2"; die $w; }
+guard "$t/$2"
 printf %s "$t/$2"]]
 
 local LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
