@@ -174,6 +174,19 @@ local function module(b, name)
     })
 end
 
+--- Trees go in one stream through the machine's shell and its tar, on a channel of their own.
+local function tree(b)
+    return setmetatable({far = true}, {
+        __index = function(t, fn)
+            t[fn] = function(...)
+                b.shell = b.bare or b.shell or require "rshell.bare".new(b.connector)
+                return b.shell.tree[fn](...)
+            end
+            return t[fn]
+        end,
+    })
+end
+
 function Backend:close()
     self.closed = true
     if self.peer then self.peer:close "closed" end
@@ -196,8 +209,8 @@ function M.new(conn, connector, how)
             if Backend[key] then return Backend[key] end
             if key == "tree" then return t:shell().tree end
             if key == "only_sftp" then return t.bare and t.bare.only_sftp end
-            if not MODULES[key] then return nil end
-            t[key] = module(t, key)
+            if key ~= "tree" and not MODULES[key] then return nil end
+            t[key] = key == "tree" and tree(t) or module(t, key)
             return t[key]
         end,
     })
