@@ -37,8 +37,9 @@ Host *
 end
 write_config()
 
-local function connect(address)
-    return rshell.ssh(address or ADDRESS, {config = config})
+--- With agent=false the shell over there serves, as it does where no agent can run.
+local function connect(agent)
+    return rshell.ssh(ADDRESS, {config = config, agent = agent})
 end
 
 local function run(...)
@@ -80,17 +81,22 @@ end
 
 -- ---- one command ----
 
-local COLD = ([[local m <close> = ssh(%q, {config = %q}) m["true"]()]]):format(ADDRESS, config)
+local COLD = ([[local m <close> = ssh(%q, {config = %q, agent = %%s}) m["true"]()]]):format(ADDRESS, config)
 
 local function single()
     bench.compare("cold: a process that runs true", 15, {
         {"ssh", run(ssh(ADDRESS, "true"))},
         {"ssh, curve25519", run(ssh("-o", MODERN, ADDRESS, "true"))},
-        {"rshell", run(program, "-e", COLD)},
+        {"rshell, agent=false", run(program, "-e", COLD:format "false")},
+        {"rshell, with the agent", run(program, "-e", COLD:format "nil")},
     }, "ms", 1e3)
 
     bench.compare("cold: connect, run true", 15, only(table.pack(
-        {"rshell", function()
+        {"rshell, agent=false", function()
+            local m <close> = connect(false)
+            m["true"]()
+        end},
+        {"rshell, with the agent", function()
             local m <close> = connect()
             m["true"]()
         end},
@@ -99,17 +105,21 @@ b = now(); c = connect(); true(c); print(now() - b)]]})), "ms", 1e3)
 
     local socket = DIR .. "/ctl"
     here.cmd.ssh("-F", config, "-o", "ControlPath=" .. socket, "-M", "-N", "-f", ADDRESS)
+    local bare <close> = connect(false)
     local m <close> = connect()
-    local command = m["true"]
-    command()
-    local function twenty()
-        local before = rshell.now()
-        for _ = 1, 20 do command() end
-        return (rshell.now() - before) / 20
+    local function twenty(machine)
+        local command = machine["true"]
+        command()
+        return function()
+            local before = rshell.now()
+            for _ = 1, 20 do command() end
+            return (rshell.now() - before) / 20
+        end
     end
     bench.compare("warm: run true", 15, only(table.pack(
         {"ssh, ControlMaster", run(ssh("-o", "ControlPath=" .. socket, ADDRESS, "true"))},
-        {"rshell", twenty},
+        {"rshell, agent=false", twenty(bare)},
+        {"rshell, with the agent", twenty(m)},
         have_paramiko and {"paramiko", paramiko [[
 c = connect(); true(c); b = now()
 for _ in range(20): true(c)
@@ -141,7 +151,7 @@ end
 
 local function many()
     local hosts, wide = host_list(0), tostring(FANOUT)
-    local rounds, figures = 5, {}
+    local rounds, figures = 3, {}
     local cases = {{"rshell exec", {argv = {
         program, "exec", "-F", config, "-H", hosts, "--limit", wide, "--", "uname", "-a"}}}}
     local function add(tool, name, argv, env)
@@ -159,7 +169,7 @@ local function many()
     add("ansible", "ansible -m raw", {"ansible", "all", "-i", hosts .. ",", "-f", wide, "-m", "raw", "-a", "uname -a"},
         {ANSIBLE_SSH_ARGS = "@", ANSIBLE_HOST_KEY_CHECKING = "True", ANSIBLE_REMOTE_PORT = tostring(bed.port),
             ANSIBLE_LOCAL_TEMP = DIR .. "/ansible", HOME = DIR})
-    for round = 0, rounds do
+    for round = 1, rounds do
         for i, case in ipairs(cases) do
             local f = timed(case[2])
             figures[i] = figures[i] or {wall = {}, cpu = {}, kb = {}}
@@ -178,10 +188,11 @@ local MB = 256
 local function data()
     local up, down = DIR .. "/up", DIR .. "/down"
     here:sh("head -c $1 /dev/urandom >$2; cp $2 $3; chown $4 $3", tostring(MB << 20), up, down, bed.user)()
-    local there = ADDRESS .. ":" .. DIR
     here.install("-d", "-o", bed.user, DIR .. "/there")
-    local m <close> = connect()
-    local plain <close> = rshell.ssh(ADDRESS, {config = config, ciphers = "chacha20-poly1305@openssh.com"})
+    local m <close> = connect(false)
+    local plain <close> = rshell.ssh(ADDRESS, {
+        config = config, agent = false, ciphers = "chacha20-poly1305@openssh.com",
+    })
     local to, from = DIR .. "/there/file", DIR .. "/back"
     local function sh(text) return function() here:sh(text, config, ADDRESS, up, to, from, down)() end end
     for _, cipher in ipairs {
@@ -208,7 +219,6 @@ local function data()
         }, "MB/s", MB, true)
     end
     for _, p in ipairs {up, down, to, from} do here.rm("-f", p) end
-    _ = there
 end
 
 -- ---- many small files ----
@@ -220,7 +230,7 @@ local function files()
     here:sh("mkdir -p $1; cd $1; head -c $((4096*$2)) /dev/urandom | split -b 4096 -a 4 - f", from, tostring(FILES))()
     local top = DIR .. "/many"
     here.install("-d", "-o", bed.user, top)
-    local m <close> = connect()
+    local m <close> = connect(false)
     local n = 0
     local function fresh()
         n = n + 1
@@ -296,8 +306,8 @@ local function tunnel()
         local c = here.cmd["/usr/bin/python3"]:bind("-c", SINK, tostring(where), bytes)
         return function() return tonumber((c())) end
     end
-    local m <close> = connect()
-    local ours <close> = m:tunnel(math.tointeger(tonumber(port)))
+    local m <close> = connect(false)
+    local ours <close> = m:tunnel(0, math.tointeger(tonumber(port)))
     local clients, cases = {}, {{"rshell", through(ours.lport)}}
     for _, how in ipairs {{"ssh -L", {}}, {"ssh -L, aes128-gcm", {"-o", GCM}}} do
         local free = require("rshell.sys.net").listen(0, ADDRESS)
@@ -309,7 +319,7 @@ local function tunnel()
         cases[#cases + 1] = {how[1], through(lport)}
         rshell.sleep(1)
     end
-    bench.compare(("a tunnel, %d MB down"):format(TUNNEL_MB), 5, cases, "MB/s", TUNNEL_MB, true)
+    bench.compare(("a tunnel, %d MB down"):format(TUNNEL_MB), 3, cases, "MB/s", TUNNEL_MB, true)
     for _, c in ipairs(clients) do c:close() end
 end
 
@@ -322,7 +332,7 @@ local function resident()
 end
 local machines, n = {}, 0
 for _, host in ipairs(arg) do
-    machines[#machines + 1] = ssh(host, {config = os.getenv "CONFIG"})
+    machines[#machines + 1] = ssh(host, {config = os.getenv "CONFIG", agent = false})
 end
 for _, m in ipairs(machines) do m["true"]() end
 collectgarbage()
