@@ -133,6 +133,7 @@ __attribute__((noreturn)) static void end(lua_State *L, int status)
 {
     rs_loop *loop = rs_task_loop(L);
     rs_task_shutdown(L, UNWIND);
+    rs_term_restore();
     state = NULL;
     lua_close(L);
     end_processes(loop);

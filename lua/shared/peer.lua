@@ -247,7 +247,9 @@ local function dispatch(self)
     local ok, e = pcall(function()
         while true do take(self, self.port:next(self.import)) end
     end)
-    if not ok then self:close(self.farewell or err.is(e) and e.message or tostring(e)) end
+    if ok or self.why then return end
+    local why = self.farewell or err.is(e) and e.message or tostring(e)
+    self:close(self.explain and self.explain(why) or why)
 end
 
 -- ---- life ----
@@ -286,14 +288,15 @@ end
 
 --- how: serve(target, name, ...) answers calls; export(peer, value) gives an ext and its values for what goes by
 --- reference; import(peer, ext, ...) makes a value of these; on_event(id, name, ...), on_close(why); discard(...) gets
---- the results that nobody waits for any more; host, for errors.
+--- the results that nobody waits for any more; explain(why) may wait, and says more of how the link ended; host, for
+--- errors.
 ---@param port userdata
 ---@param how table
 ---@return rshell.Peer
 function M.new(port, how)
     local self = setmetatable({
         port = port, serve = how.serve, on_event = how.on_event, on_close = how.on_close, host = how.host,
-        discard = how.discard, calls = {}, last = 0, tasks = {}, latest = 0, early = {}, kept = {}, kept_by = {},
+        discard = how.discard, explain = how.explain, calls = {}, last = 0, tasks = {}, latest = 0, early = {}, kept = {}, kept_by = {},
         last_kept = 0, dropped = {}, sweep = task.event(), greeted = task.event(),
     }, Peer)
     function self.export(value)

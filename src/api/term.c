@@ -1,9 +1,11 @@
-/* The Lua module rshell.term: questions at the terminal, and Ctrl-C. */
+/* The Lua module rshell.term: questions at the terminal, its keys and its size, and Ctrl-C. */
 #include "api/term.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <stdbool.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -53,6 +55,49 @@ static int l_is_terminal(lua_State *L)
     return 1;
 }
 
+/* ---- a terminal that passes every key on ---- */
+
+static struct termios cooked;
+static bool is_raw;
+
+void rs_term_restore(void)
+{
+    if (is_raw)
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &cooked);
+    is_raw = false;
+}
+
+/* raw(on): standard input's terminal gives each key as it is, Ctrl-C too, and shows none; off: as it was before */
+static int l_raw(lua_State *L)
+{
+    rs_term_restore();
+    if (!lua_toboolean(L, 1))
+        return 0;
+    struct termios t;
+    if (tcgetattr(STDIN_FILENO, &cooked))
+        return rs_error_edge(L, -errno);
+    t = cooked;
+    cfmakeraw(&t);
+    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &t))
+        return rs_error_edge(L, -errno);
+    is_raw = true;
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* size(): rows and columns of standard input's terminal; nothing where it tells none */
+static int l_size(lua_State *L)
+{
+    struct winsize w;
+    if (ioctl(STDIN_FILENO, TIOCGWINSZ, &w) || !w.ws_row || !w.ws_col)
+        return 0;
+    lua_pushinteger(L, w.ws_row);
+    lua_pushinteger(L, w.ws_col);
+    return 2;
+}
+
+/* ---- Ctrl-C ---- */
+
 static int interrupt_over(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status, (void)ctx;
@@ -72,7 +117,12 @@ static int l_await_interrupt(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"open", l_open}, {"echo", l_echo}, {"is_terminal", l_is_terminal}, {"await_interrupt", l_await_interrupt},
+    {"open", l_open},
+    {"echo", l_echo},
+    {"is_terminal", l_is_terminal},
+    {"await_interrupt", l_await_interrupt},
+    {"raw", l_raw},
+    {"size", l_size},
     {NULL, NULL},
 };
 

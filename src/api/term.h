@@ -6,4 +6,7 @@
 
 int luaopen_rs_term(lua_State *L);
 
+/* Undoes what was done to our terminal's settings; at the end, however that comes. */
+void rs_term_restore(void);
+
 #endif

@@ -42,8 +42,22 @@ typedef struct handle {
 
 static run *dropped;
 
+static void wake_waiters(run *r, int status)
+{
+    while (r->waiters) {
+        exit_waiter *w = r->waiters;
+        r->waiters = w->next;
+        if (w->next)
+            w->next->at = &r->waiters;
+        w->at = NULL;
+        rs_wait_done(&w->wait, status);
+    }
+}
+
+/* Who still waits learns that it was let go. */
 static void run_free(run *r)
 {
+    wake_waiters(r, RS_ECLOSED);
     if (r->at) {
         *r->at = r->next;
         if (r->next)
@@ -59,14 +73,7 @@ static void all_ended(void *user)
     run *r = user;
     rs_tty_give_back(r->tty);
     r->tty = NULL;
-    while (r->waiters) {
-        exit_waiter *w = r->waiters;
-        r->waiters = w->next;
-        if (w->next)
-            w->next->at = &r->waiters;
-        w->at = NULL;
-        rs_wait_done(&w->wait, 0);
-    }
+    wake_waiters(r, 0);
     if (r->at)
         run_free(r);
 }

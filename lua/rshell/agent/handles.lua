@@ -117,11 +117,35 @@ function M.event(self, id, name, exits)
     p.event:notify()
 end
 
+--- Stages with pipes, or a terminal over there, where they have our own streams.
+---@param stages rshell.ProcStage[]
+---@param pty table?
+---@return rshell.ProcStage[]
+function M.without_ours(stages, pty)
+    local list = {}
+    for i, s in ipairs(stages) do
+        local stage = {}
+        for k, v in next, s do stage[k] = v end
+        for _, which in ipairs {"stdin", "stdout", "stderr"} do
+            if stage[which] == "inherit" then stage[which] = not pty and "pipe" or nil end
+        end
+        if pty and pty.term then
+            stage.env = {TERM = pty.term}
+            for name, value in next, s.env or {} do stage.env[name] = value end
+        end
+        list[i] = stage
+    end
+    return list
+end
+
 --- Joins it to our own streams, as its spec says.
 ---@param p rshell.agent.Process
-function M.attach(p, stages, pty)
+---@param stages rshell.ProcStage[] as they were
+---@param pty table?
+---@param on_terminal boolean
+function M.attach(p, stages, pty, on_terminal)
     p.pty = pty
-    foreground.attach(p, p, stages)
+    foreground.attach(p, p, stages, on_terminal)
 end
 
 -- ---- listeners ----

@@ -13,6 +13,7 @@ local uname = require "rshell.sys.host".uname
 local M = {}
 
 local START_SECONDS = 30
+local LAST_SECONDS = 0.2 -- that the news of how it ended may come after its link's end
 local FRAME = rpc.FRAME
 
 -- Functions that look at no machine.
@@ -30,7 +31,8 @@ local function export(_, value)
 end
 
 --- What its death looks like to those who wait: the last that it said, or how it ended.
-local function obituary(why, said, exit)
+local function obituary(why, said, ch)
+    local _, exit = pcall(ch.wait, ch, LAST_SECONDS)
     local line = said.text:match "([^\r\n]+)%s*$"
     local how = line or exit and exit.signal and "killed by " .. exit.signal
     return how and ("%s (%s)"):format(why, how) or why
@@ -43,10 +45,10 @@ local function converse(b, ch, said)
     self = peer.new(link:port(0, true), {
         host = b.conn.name, export = export, import = handles.import, discard = handles.discard,
         on_event = function(...) handles.event(self, ...) end,
+        explain = function(why) return obituary(why, said, ch) end,
         on_close = function(why)
-            self.why = obituary(why, said, ch:exit())
             if self.hello and not b.closed then
-                require "rshell.log".write("info", "agent", ("%s: %s"):format(b.conn.name, self.why))
+                require "rshell.log".write("info", "agent", ("%s: %s"):format(b.conn.name, why))
             end
             for _, p in pairs(self.processes) do p.event:notify() end
             link:close()
@@ -150,13 +152,16 @@ end
 
 --- Our own streams stay ours: the program gets pipes, and we move the bytes.
 local function spawn(b, spec)
-    local p, text, name, where = call(b, "proc", "spawn", spec)
-    if p and b.peer and getmetatable(p) then
-        local stages = spec.stages or {spec}
-        if spec.foreground or require "rshell.bare.foreground".inherits(stages) then
-            handles.attach(p, stages, spec.pty)
-        end
+    local foreground = require "rshell.bare.foreground"
+    local stages = spec.stages or {spec}
+    if not spec.foreground and not foreground.inherits(stages) or not b:agent() then
+        return call(b, "proc", "spawn", spec)
     end
+    local there, on_terminal = foreground.prepare(spec, stages)
+    local p, text, name, where = call(b, "proc", "spawn", {
+        stages = handles.without_ours(stages, there.pty), pty = there.pty, keep = spec.keep,
+    })
+    if p then handles.attach(p, stages, there.pty, on_terminal) end
     return p, text, name, where
 end
 

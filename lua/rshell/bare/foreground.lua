@@ -1,11 +1,14 @@
--- Programs over there on our own terminal: what is typed goes to their input, what they print comes to our outputs. The
--- terminal stays as it is, lines and echo are its own; they see pipes, not a terminal, unless pty is given.
+-- Programs over there on our own terminal. Where ours is a terminal and nothing was redirected, they get one over there:
+-- every key goes to it as it is typed, and it is as large as our window, also when that changes. Else what comes from our
+-- input goes to theirs, and what they print comes to our outputs.
 
 local task = require "rshell.task"
+local term = require "rshell.term"
 
 local M = {}
 
 local BLOCK = 65536
+local LOOK = 0.2 -- seconds between two looks at our window's size
 
 --- True when a stage has one of our streams.
 function M.inherits(stages)
@@ -13,6 +16,22 @@ function M.inherits(stages)
         if s.stdin == "inherit" or s.stdout == "inherit" or s.stderr == "inherit" then return true end
     end
     return false
+end
+
+local function is_on_terminal(spec, stages)
+    return spec.foreground and not spec.pty and stages[1].stdin == "inherit" and stages[#stages].stdout == "inherit"
+        and term.is_terminal(0) and term.is_terminal(1)
+end
+
+--- The spec as it is for over there, and whether our terminal becomes one there.
+---@param spec rshell.ProcSpec
+---@param stages table[]
+---@return rshell.ProcSpec, boolean
+function M.prepare(spec, stages)
+    if not is_on_terminal(spec, stages) then return spec, false end
+    local rows, cols = term.size()
+    local pty = {term = os.getenv "TERM", rows = rows, cols = cols}
+    return setmetatable({pty = pty}, {__index = spec}), true
 end
 
 local function show(from, file)
@@ -40,6 +59,21 @@ local function type_in(to)
     end
 end
 
+--- Tells the program when our window gets another size.
+local function follow_size(h)
+    local rows, cols = term.size()
+    return task.spawn(function()
+        while true do
+            task.sleep(LOOK)
+            local r, c = term.size()
+            if r and (r ~= rows or c ~= cols) then
+                rows, cols = r, c
+                pcall(h.resize, h, r, c)
+            end
+        end
+    end)
+end
+
 local function any(stages, which)
     for _, s in ipairs(stages) do
         if s[which] == "inherit" then return true end
@@ -47,15 +81,28 @@ local function any(stages, which)
     return false
 end
 
+--- Every key is for the program until it has ended.
+local function lend_terminal(h)
+    local stop_typing, sizes = h.stop_typing, follow_size(h)
+    term.raw(true)
+    h.stop_typing = function()
+        term.raw(false)
+        sizes:close()
+        stop_typing()
+    end
+end
+
 --- Joins a handle to our streams. Its wait ends when all that was printed is shown.
----@param h rshell.bare.Handle
----@param ch table its channel
+---@param h table
+---@param ch table what has its streams
 ---@param stages table[]
-function M.attach(h, ch, stages)
+---@param on_terminal boolean
+function M.attach(h, ch, stages, on_terminal)
     h.pumps = {}
     if any(stages, "stdout") or h.pty then h.pumps[1] = show(h.stdout, io.stdout) end
     if not h.pty and any(stages, "stderr") then h.pumps[#h.pumps + 1] = show(h.stderr, io.stderr) end
     if stages[1].stdin == "inherit" then h.stop_typing = type_in(h.stdin or ch.stdin) end
+    if on_terminal then lend_terminal(h) end
     h.stdin, h.stdout, h.stderr = nil, nil, nil
 end
 

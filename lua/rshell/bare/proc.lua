@@ -124,7 +124,8 @@ end
 -- ---- spawn ----
 
 local function spawn(shell, spec)
-    local stages = stage.list(spec)
+    local stages, on_terminal = stage.list(spec), nil
+    spec, on_terminal = foreground.prepare(spec, stages)
     local ch, pid, nonce, where = start(shell, stages, spec)
     if not ch then return nil, pid, nonce, where end
     if spec.keep then
@@ -133,7 +134,7 @@ local function spawn(shell, spec)
     end
     local own = spec.foreground or foreground.inherits(stages)
     local h = handle.new(shell, ch, pid, stages, {pty = spec.pty, nonce = nonce, foreground = own})
-    if own then foreground.attach(h, ch, stages) end
+    if own then foreground.attach(h, ch, stages, on_terminal) end
     return h
 end
 
