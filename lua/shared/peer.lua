@@ -296,7 +296,8 @@ end
 function M.new(port, how)
     local self = setmetatable({
         port = port, serve = how.serve, on_event = how.on_event, on_close = how.on_close, host = how.host,
-        discard = how.discard, explain = how.explain, calls = {}, last = 0, tasks = {}, latest = 0, early = {}, kept = {}, kept_by = {},
+        discard = how.discard, explain = how.explain,
+        calls = {}, last = 0, tasks = {}, latest = 0, early = {}, kept = {}, kept_by = {},
         last_kept = 0, dropped = {}, sweep = task.event(), greeted = task.event(),
     }, Peer)
     function self.export(value)

@@ -31,7 +31,8 @@ function M.machine(shell, opts, name)
         name = name or "agent", host = "localhost", user = os.getenv "USER" or "root", kind = "agent",
     }, Connection)
     conn.backend = require "rshell.agent".new(conn, connector, {
-        images = opts.images or agents.image, programs = agents.program, must = opts.must, keepalive = opts.keepalive, arch = opts.arch,
+        images = opts.images or agents.image, programs = agents.program, must = opts.must,
+        keepalive = opts.keepalive, arch = opts.arch,
     })
     conn.root = view.new(conn)
     return machine.of(conn.root), connector

@@ -206,7 +206,8 @@ local MODULES = {fs = true, proc = true, net = true, host = true}
 function M.new(conn, connector, how)
     local b = {
         conn = conn, connector = connector, images = how.images, programs = how.programs, must = how.must,
-        notice = how.notice, keepalive = how.keepalive or 15, arch = how.arch or "x86_64", hash = require "rshell.sys.hash",
+        notice = how.notice, keepalive = how.keepalive or 15, arch = how.arch or "x86_64",
+        hash = require "rshell.sys.hash",
         who = ("%s@%s"):format(os.getenv "USER" or os.getenv "LOGNAME" or "rshell", uname().nodename),
     }
     return setmetatable(b, {

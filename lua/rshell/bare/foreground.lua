@@ -1,6 +1,6 @@
--- Programs over there on our own terminal. Where ours is a terminal and nothing was redirected, they get one over there:
--- every key goes to it as it is typed, and it is as large as our window, also when that changes. Else what comes from our
--- input goes to theirs, and what they print comes to our outputs.
+-- Programs over there on our own terminal. Where ours is a terminal and nothing was redirected, they get one over
+-- there: every key goes to it as it is typed, and it is as large as our window, also when that changes. Else what comes
+-- from our input goes to theirs, and what they print comes to our outputs.
 
 local task = require "rshell.task"
 local term = require "rshell.term"

@@ -124,7 +124,8 @@ end
 -- ---- spawn ----
 
 local function spawn(shell, spec)
-    local stages, on_terminal = stage.list(spec), nil
+    local stages = stage.list(spec)
+    local on_terminal
     spec, on_terminal = foreground.prepare(spec, stages)
     local ch, pid, nonce, where = start(shell, stages, spec)
     if not ch then return nil, pid, nonce, where end
