@@ -32,19 +32,13 @@ local OWN = {
     all = "any",
 }
 
--- What connecting takes besides; its values are checked there.
-local CONNECT = {
-    "user", "port", "keyfile", "password", "passphrase", "jump", "config", "known_hosts", "host_keys",
-    "connect_timeout", "keepalive", "ciphers", "compression", "forward_agent", "agent", "linger", "env", "cwd",
-    "timeout", "transport", "batch", "options",
-}
-
 local BATCH = {limit = "integer", serial = "integer", stop_on_error = "boolean"}
 local EACH = {limit = "integer", serial = "integer", stop_on_error = "boolean", timeout = "number"}
 
+--- With what connecting takes; its values are checked there.
 local function known_options()
     local known = {}
-    for _, name in ipairs(CONNECT) do known[name] = "any" end
+    for name in next, require "rshell.ssh.connect".OPTIONS do known[name] = "any" end
     for name, types in next, OWN do known[name] = types end
     return known
 end

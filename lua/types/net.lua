@@ -6,6 +6,7 @@ local net = {}
 
 ---@class rshell.NetConnectOptions
 ---@field timeout? number seconds for looking the name up and connecting together
+---@field from? string an address of this machine that the connection shall come from; "0.0.0.0" and "::" choose the family
 
 ---@class rshell.NetListenOptions
 ---@field backlog? integer connections that may wait to be accepted

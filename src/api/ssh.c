@@ -85,7 +85,16 @@ static const char *text_field(lua_State *L, int i, const char *key)
     return s;
 }
 
-/* new(stream, {user=, host=, ciphers=, kex=, macs=, hostkeys=, compression=}): takes the stream's socket. */
+static unsigned long long number_field(lua_State *L, int i, const char *key)
+{
+    lua_getfield(L, i, key);
+    lua_Integer n = luaL_optinteger(L, -1, 0);
+    lua_pop(L, 1);
+    return n > 0 ? (unsigned long long)n : 0;
+}
+
+/* new(stream, {user=, host=, ciphers=, kex=, macs=, hostkeys=, compression=, rekey_bytes=, rekey_seconds=}): takes the stream's
+ * socket. */
 static int l_new(lua_State *L)
 {
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -96,6 +105,8 @@ static int l_new(lua_State *L)
         .kex = text_field(L, 2, "kex"),
         .macs = text_field(L, 2, "macs"),
         .hostkeys = text_field(L, 2, "hostkeys"),
+        .rekey_bytes = number_field(L, 2, "rekey_bytes"),
+        .rekey_seconds = (unsigned)number_field(L, 2, "rekey_seconds"),
     };
     lua_getfield(L, 2, "compression");
     o.compression = lua_toboolean(L, -1);

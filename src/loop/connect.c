@@ -1,5 +1,6 @@
 #include "loop/connect.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -45,6 +46,7 @@ struct rs_connect {
     rs_lookup *lookup;
     rs_timer timer;
     attempt *attempts; /* under way */
+    address from;      /* where connections start; its len is 0 where anywhere will do */
     address addresses[MAX_ADDRESSES];
     int n, next; /* next to be tried */
     int err;     /* what is told when all have failed */
@@ -172,6 +174,11 @@ static int try(rs_connect *c, const address *to)
     int fd = socket(to->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
+    if (c->from.len && bind(fd, &c->from.any, c->from.len)) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
     if (connect(fd, &to->any, to->len) == 0)
         return fd;
     if (errno == EINPROGRESS || errno == EINTR) {
@@ -259,6 +266,8 @@ static void looked_up(rs_wait *w)
         return;
     }
     take_addresses(c, rs_lookup_found(c->lookup));
+    if (c->from.len && c->n == 0)
+        c->err = UV_EAI_ADDRFAMILY;
     try_more(c);
 }
 
@@ -291,7 +300,21 @@ static void abandon(rs_wait *w)
     stop(w->op);
 }
 
-int rs_connect_start(rs_loop *l, const char *host, int port, rs_connect **out)
+/* A numeric address, with port 0. */
+static int read_address(address *a, const char *text)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    if (inet_pton(AF_INET, text, &in.sin_addr) == 1) {
+        memcpy(&a->in6, &in, sizeof in);
+        a->len = sizeof in;
+        return 0;
+    }
+    a->in6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
+    a->len = sizeof a->in6;
+    return inet_pton(AF_INET6, text, &a->in6.sin6_addr) == 1 ? 0 : -EINVAL;
+}
+
+int rs_connect_start(rs_loop *l, const char *host, int port, const char *from, rs_connect **out)
 {
     rs_connect *c = calloc(1, sizeof *c);
     if (!c)
@@ -299,7 +322,9 @@ int rs_connect_start(rs_loop *l, const char *host, int port, rs_connect **out)
     c->loop = l;
     c->fd = -1;
     rs_wait_init(&c->wait, abandon, c);
-    int err = begin(c, host, port);
+    int err = from ? read_address(&c->from, from) : 0;
+    if (!err)
+        err = begin(c, host, port);
     if (err) {
         free(c);
         return err;

@@ -9,8 +9,9 @@
 typedef struct rs_connect rs_connect;
 
 /* host is a name or an address; or, whatever the port is, the absolute path of a unix socket, or "@name" for one in the
- * abstract namespace. */
-int rs_connect_start(rs_loop *l, const char *host, int port, rs_connect **out);
+ * abstract namespace. from: NULL, or an address of ours that the connection shall come from ("0.0.0.0" and "::" are any of that
+ * family); only addresses of its family are tried. */
+int rs_connect_start(rs_loop *l, const char *host, int port, const char *from, rs_connect **out);
 
 /* Done when connected, or when no address is left to try; may be so from the start. Belongs to the connection; who abandons
  * it stops all attempts. */

@@ -35,6 +35,8 @@ typedef struct rs_ssh_options {
     const char *user, *host;
     const char *ciphers, *kex, *macs, *hostkeys;
     bool compression;
+    unsigned long long rekey_bytes; /* new keys after so much, or so many seconds; 0 is libssh's choice */
+    unsigned rekey_seconds;
 } rs_ssh_options;
 
 /* Takes fd, a connected socket, also when it fails. */

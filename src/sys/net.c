@@ -101,17 +101,27 @@ static int connected(lua_State *L, int status, lua_KContext ctx)
     return 1;
 }
 
-/* connect(host, port, [{timeout=}]), connect(path): a stream, or nil, text, NAME. */
+/* The text in the table at index i, or NULL; it is on the stack. */
+static const char *text_field(lua_State *L, int i, const char *key)
+{
+    if (lua_isnoneornil(L, i))
+        return NULL;
+    lua_getfield(L, i, key);
+    return luaL_optstring(L, -1, NULL);
+}
+
+/* connect(host, port, [{timeout=, from=}]), connect(path): a stream, or nil, text, NAME. */
 static int l_connect(lua_State *L)
 {
     const char *host = rs_net_check_host(L, 1);
     int port = rs_unix_is(host) ? 0 : check_port(L, 2, 1);
     double seconds = seconds_field(L, 3, "timeout");
+    const char *from = text_field(L, 3, "from");
     rs_task_check(L);
     rs_connect **c = lua_newuserdatauv(L, sizeof(rs_connect *), 0);
     *c = NULL;
     luaL_setmetatable(L, CONNECTING);
-    int err = rs_connect_start(rs_task_loop(L), host, port, c);
+    int err = rs_connect_start(rs_task_loop(L), host, port, from, c);
     if (err)
         return rs_error_edge(L, err);
     return rs_task_wait_for(L, rs_connect_wait(*c), seconds, (lua_KContext)c, connected);

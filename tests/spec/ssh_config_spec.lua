@@ -124,7 +124,7 @@ local COMPARED = {
     hostname = whole "hostname", user = whole "user", port = whole "port", addressfamily = whole "addressfamily",
     connectionattempts = whole "connectionattempts", numberofpasswordprompts = whole "numberofpasswordprompts",
     serveraliveinterval = whole "serveraliveinterval", serveralivecountmax = whole "serveralivecountmax",
-    batchmode = bool "batchmode", checkhostip = bool "checkhostip", compression = bool "compression",
+    batchmode = bool "batchmode", compression = bool "compression",
     hashknownhosts = bool "hashknownhosts", identitiesonly = bool "identitiesonly",
     passwordauthentication = bool "passwordauthentication", requiredrsasize = whole "requiredrsasize",
     pubkeyauthentication = {
@@ -246,7 +246,7 @@ cases("values", {
     "ServerAliveInterval 1h5\nServerAliveCountMax 7", "ServerAliveInterval 1w2d", "StrictHostKeyChecking no",
     "StrictHostKeyChecking off", "StrictHostKeyChecking YES", "StrictHostKeyChecking accept-new", "HashKnownHosts yes",
     "PubkeyAuthentication no\nPasswordAuthentication no", "PubkeyAuthentication unbound", "DSAAuthentication no",
-    "ChallengeResponseAuthentication no\nPreferredAuthentications publickey,password", "CheckHostIP yes",
+    "ChallengeResponseAuthentication no\nPreferredAuthentications publickey,password", "CheckHostIP no",
     "NumberOfPasswordPrompts 1\nConnectionAttempts 4", "RekeyLimit 1G 1h", "RekeyLimit default none", "RekeyLimit 500M",
     "Protocol 2\nCipher 3des\nRSAAuthentication no\nUsePrivilegedPort no\nKeepAlive yes",
 })
@@ -606,7 +606,7 @@ local REFUSED = {
     "CertificateFile ~/x", "HostbasedAuthentication yes", "KnownHostsCommand /bin/x %H", "PKCS11Provider /x.so",
     "SmartcardDevice /x.so",
     "PermitLocalCommand yes\nLocalCommand touch x", "ProxyCommand x\nProxyUseFdpass yes", "RefuseConnection no",
-    "RevokedHostKeys /x", "SecurityKeyProvider /x.so", "VerifyHostKeyDNS yes",
+    "CheckHostIP yes", "RevokedHostKeys /x", "SecurityKeyProvider /x.so", "VerifyHostKeyDNS yes",
 }
 
 spec.table("refused", wrapped(REFUSED), function(t, c)

@@ -166,7 +166,7 @@ static int finish(rs_connect *c)
 static int connect_to(const char *host, int port)
 {
     rs_connect *c = NULL;
-    int err = rs_connect_start(loop, host, port, &c);
+    int err = rs_connect_start(loop, host, port, NULL, &c);
     if (err)
         return err;
     err = finish(c);
@@ -249,7 +249,7 @@ static void test_families_take_turns(void **state)
     name_is(4, "::ffff:127.0.0.1", port);
     rs_connect *c = NULL;
     uint64_t begin = rs_loop_now();
-    assert_int_equal(rs_connect_start(loop, "server", 1, &c), 0);
+    assert_int_equal(rs_connect_start(loop, "server", 1, NULL, &c), 0);
     int err = finish(c);
     uint64_t took = rs_loop_now() - begin;
     rs_connect_free(c);
@@ -295,18 +295,18 @@ static void test_abandoned(void **state)
     for (int i = 0; i < 3; i++)
         name_is(i, "127.0.0.1", silent.port);
     for (int turns = 0; turns < 10; turns++) {
-        assert_int_equal(rs_connect_start(loop, turns % 2 ? "server" : "127.0.0.1", silent.port, &c), 0);
+        assert_int_equal(rs_connect_start(loop, turns % 2 ? "server" : "127.0.0.1", silent.port, NULL, &c), 0);
         for (int i = 0; i < turns; i++)
             rs_loop_poll(loop, false);
         rs_wait_abandon(rs_connect_wait(c));
         rs_connect_free(c);
-        assert_int_equal(rs_connect_start(loop, "server", silent.port, &c), 0);
+        assert_int_equal(rs_connect_start(loop, "server", silent.port, NULL, &c), 0);
         for (int i = 0; i < turns; i++)
             rs_loop_poll(loop, false);
         rs_connect_free(c); /* without a word */
     }
     /* Abandoned, it does nothing any more, although it still stands. */
-    assert_int_equal(rs_connect_start(loop, "127.0.0.1", silent.port, &c), 0);
+    assert_int_equal(rs_connect_start(loop, "127.0.0.1", silent.port, NULL, &c), 0);
     rs_wait_abandon(rs_connect_wait(c));
     while (rs_loop_poll(loop, true))
         ;
@@ -328,7 +328,7 @@ static void test_abandoned_lookup(void **state)
     rs_lookup_free(k);
     assert_int_equal(rs_lookup_start(loop, "slow", 1, &k), 0);
     rs_wait_abandon(rs_lookup_wait(k));
-    assert_int_equal(rs_connect_start(loop, "slow", 1, &c), 0);
+    assert_int_equal(rs_connect_start(loop, "slow", 1, NULL, &c), 0);
     rs_connect_free(c);
     names.slow = false;
     while (rs_loop_poll(loop, true))
@@ -341,7 +341,7 @@ static void test_connected_and_not_taken(void **state)
 {
     int port, fd = listen_on_loopback(5, &port);
     rs_connect *c = NULL;
-    assert_int_equal(rs_connect_start(loop, "127.0.0.1", port, &c), 0);
+    assert_int_equal(rs_connect_start(loop, "127.0.0.1", port, NULL, &c), 0);
     assert_int_equal(finish(c), 0);
     rs_connect_free(c); /* closes it */
     int conn = accept(fd, NULL, NULL);
@@ -376,7 +376,7 @@ static void test_unix_address(void **state)
     path[109] = '\0';
     assert_int_equal(rs_unix_address(path, &un), -ENAMETOOLONG);
     rs_connect *c = NULL;
-    assert_int_equal(rs_connect_start(loop, path, 0, &c), -ENAMETOOLONG);
+    assert_int_equal(rs_connect_start(loop, path, 0, NULL, &c), -ENAMETOOLONG);
     assert_null(c);
 }
 
@@ -403,14 +403,14 @@ static void test_unix_queue_is_full(void **state)
     assert_int_equal(connect_to(name, 0), 0); /* it fills the queue */
     rs_connect *c = NULL;
     acceptor later = {.fd = fd};
-    assert_int_equal(rs_connect_start(loop, name, 0, &c), 0);
+    assert_int_equal(rs_connect_start(loop, name, 0, NULL, &c), 0);
     for (int i = 0; i < 5; i++)
         rs_loop_poll(loop, false);
     assert_false(rs_connect_wait(c)->done);
     assert_int_equal(rs_timer_start(loop, &later.timer, 0.05, accept_one), 0);
     assert_int_equal(finish(c), 0);
     rs_connect_free(c);
-    assert_int_equal(rs_connect_start(loop, name, 0, &c), 0); /* full again */
+    assert_int_equal(rs_connect_start(loop, name, 0, NULL, &c), 0); /* full again */
     assert_false(rs_connect_wait(c)->done);
     rs_connect_free(c);
     close(fd);

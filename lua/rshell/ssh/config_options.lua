@@ -12,7 +12,6 @@ M.honoured = {
     addressfamily = {read = values.choice {any = "any", inet = "inet", inet6 = "inet6"}},
     batchmode = {read = flag},
     bindaddress = {read = word},
-    checkhostip = {read = flag},
     ciphers = {read = values.algorithms},
     compression = {read = values.strict_flag},
     connectionattempts = {read = integer},
@@ -82,6 +81,7 @@ M.refused = {
         why = "lets the name service say which machine is meant",
     },
     certificatefile = {read = word, fine = none, why = "logs in with a certificate"},
+    checkhostip = {read = flag, fine = no, why = "trusts addresses besides names"},
     hostbasedauthentication = {read = flag, fine = no, why = "logs in with this machine's key"},
     knownhostscommand = {raw = word, fine = none, why = "says which host keys are trusted"},
     localcommand = {
@@ -147,7 +147,7 @@ M.identities = {"id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_s
 
 --- What an option is when nobody sets it.
 M.defaults = {
-    addressfamily = "any", batchmode = false, checkhostip = false, compression = false, connectionattempts = 1,
+    addressfamily = "any", batchmode = false, compression = false, connectionattempts = 1,
     forwardagent = false, globalknownhostsfile = {"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"},
     hashknownhosts = false, identitiesonly = false, kbdinteractiveauthentication = true, numberofpasswordprompts = 3,
     requiredrsasize = 1024,

@@ -144,9 +144,25 @@ local function through_machine(cfg, jump, close)
     end)
 end
 
+local ANY = {inet = "0.0.0.0", inet6 = "::"}
+local FAMILY = {inet = "ipv4", inet6 = "ipv6"}
+
+--- The address of ours that BindAddress names, of the family that AddressFamily wants; nil where all is fine.
+local function own_address(cfg)
+    local bind, family = cfg.bindaddress, cfg.addressfamily
+    if not bind or bind == "" or bind == "*" then return ANY[family] end
+    local found, text, name = require "rshell.sys.net".resolve(bind)
+    if not found then unreachable(cfg, ("BindAddress %s: "):format(bind), text, name) end
+    for _, a in ipairs(found) do
+        if not FAMILY[family] or FAMILY[family] == a.family then return a.address end
+    end
+    unreachable(cfg, "", ("BindAddress %s has no address of family %s"):format(bind, family), "EADDRNOTAVAIL")
+end
+
 local function direct(cfg, seconds)
     local began = task.now()
-    local stream, text, name = require "rshell.sys.net".connect(cfg.hostname, cfg.port, {timeout = seconds})
+    local how = {timeout = seconds, from = own_address(cfg)}
+    local stream, text, name = require "rshell.sys.net".connect(cfg.hostname, cfg.port, how)
     if not stream then unreachable(cfg, "", text, name) end
     log.trip(cfg.hostname, task.now() - began, ("TCP to port %d"):format(cfg.port))
     return stream, function() end
@@ -300,6 +316,7 @@ local function open_session(opts, cfg, stream, seconds)
         user = cfg.user, host = cfg.hostname, ciphers = wanted(cfg, "ciphers", opts.ciphers),
         kex = wanted(cfg, "kexalgorithms"), macs = wanted(cfg, "macs"), hostkeys = host_keys(cfg, files, name, port),
         compression = opts.compression or cfg.compression or false,
+        rekey_bytes = cfg.rekeylimit and cfg.rekeylimit.bytes, rekey_seconds = cfg.rekeylimit and cfg.rekeylimit.seconds,
     })
     if not session then err.raise {kind = err.kind_of(code), message = "can't begin SSH: " .. text} end
     local ok, e = pcall(function()
@@ -320,15 +337,15 @@ local function open_session(opts, cfg, stream, seconds)
 end
 
 --- Ends the connection when nothing has been heard for too long.
-local function keep_alive(conn, session, seconds)
+local function keep_alive(conn, session, seconds, most)
     return task.spawn(function()
         local misses = 0
-        while misses < MISSES do
+        while misses < most do
             task.sleep(seconds)
             misses = session:silence() < seconds and 0 or misses + 1
             if misses > 0 and pcall(task.timeout, seconds, session.ping, session) then misses = 0 end
         end
-        conn.connector.close(("no answer for %g s"):format(seconds * MISSES))
+        conn.connector.close(("no answer for %g s"):format(seconds * most))
     end)
 end
 
@@ -373,7 +390,7 @@ function Connection:ping()
 end
 
 --- The agent's, which starts with the first operation; the shell's where none is wanted.
-local function choose_backend(conn, opts)
+local function choose_backend(conn, opts, cfg)
     local function notice(reason) conn.reason = reason end
     if opts.agent == false then
         conn.backend = require "rshell.bare".new(conn.connector)
@@ -384,7 +401,7 @@ local function choose_backend(conn, opts)
     conn.kind = "agent"
     conn.backend = require "rshell.agent".new(conn, conn.connector, {
         images = agents.image, programs = agents.program, must = opts.agent == true, notice = notice,
-        keepalive = opts.keepalive or KEEPALIVE,
+        keepalive = cfg.keepalive,
     })
 end
 
@@ -395,10 +412,10 @@ local function make_machine(name, opts, cfg, session, close_way, another)
         close_way = close_way,
     }, Connection)
     conn.connector = connector.new(session, {host = name, setenv = environment(cfg), another = another})
-    choose_backend(conn, opts)
+    choose_backend(conn, opts, cfg)
     local v = view.new(conn)
     conn.root = v
-    conn.alive = keep_alive(conn, session, opts.keepalive or KEEPALIVE)
+    conn.alive = keep_alive(conn, session, cfg.keepalive, cfg.misses)
     if opts.env then v.env = require "rshell.env".changed({}, opts.env) end
     v.cwd, v.timeout = opts.cwd, opts.timeout
     return require "rshell.machine".of(v)
@@ -424,6 +441,9 @@ local function evaluate(target, opts)
         for i, f in ipairs(files) do cfg.identityfile[i] = (f:gsub("^~/", (os.getenv "HOME" or "") .. "/")) end
     end
     cfg.identity_given = cfg.identity_given or cfg.origin and cfg.origin.identityfile ~= nil
+    local interval = cfg.serveraliveinterval or 0
+    cfg.keepalive = opts.keepalive or interval > 0 and interval or KEEPALIVE
+    cfg.misses = not opts.keepalive and interval > 0 and math.max(1, cfg.serveralivecountmax or MISSES) or MISSES
     opts.batch = opts.batch or cfg.batchmode
     opts.retries = opts.retries or (cfg.connectionattempts or 1) - 1
     return cfg

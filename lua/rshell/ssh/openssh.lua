@@ -76,7 +76,9 @@ function M.evaluate(opts, host, user, port)
     return {
         hostname = known.hostname or host, port = number(known.port) or 22, user = known.user, alias = host,
         setenv = pairs_of(known.setenv), sendenv = known.sendenv, connecttimeout = number(known.connecttimeout),
-        connectionattempts = number(known.connectionattempts), batchmode = known.batchmode == "yes" or nil,
+        serveraliveinterval = number(known.serveraliveinterval),
+        serveralivecountmax = number(known.serveralivecountmax), connectionattempts = number(known.connectionattempts),
+         batchmode = known.batchmode == "yes" or nil,
         forwardagent = known.forwardagent ~= nil and known.forwardagent ~= "no",
         stricthostkeychecking = ({["true"] = "yes", ["false"] = "no"})[known.stricthostkeychecking]
             or known.stricthostkeychecking,
