@@ -272,4 +272,13 @@ spec.test("a connection that was closed leaves no file open", function(t)
     end
 end)
 
+spec.test("closing a cluster deletes its temporary folders", function(t)
+    local web = cluster("127.0.0.1", bed:options())
+    local dir = web:each(function(m) return tostring(m:tempdir()) end)["127.0.0.1"].value
+    t.ok(here:path(dir):is_dir())
+    web:close()
+    t.eq(here:path(dir):exists(), false)
+    t.raises("did you mean 'transport'", cluster, "127.0.0.1", {transprot = "openssh"})
+end)
+
 spec.finish()
