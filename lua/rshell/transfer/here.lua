@@ -35,11 +35,30 @@ local function walk_into(root, path)
     return true
 end
 
---- The stats of names below a root, and of nothing else.
-local function look_for(root, path, names)
+--- Names by the folders that they are in, and these in order.
+local function by_folder(names)
+    local folders, wanted = {}, {}
     for _, rel in ipairs(names) do
-        local st = rel ~= "" and fs.lstat(path .. "/" .. rel)
-        if st then planning.add(root, rel, st) end
+        local folder, name = rel:match "^(.*)/([^/]*)$"
+        if rel ~= "" then
+            folder, name = folder or "", name or rel
+            if not wanted[folder] then folders[#folders + 1], wanted[folder] = folder, {} end
+            wanted[folder][name] = true
+        end
+    end
+    return folders, wanted
+end
+
+--- The stats of names below a root, and of nothing else: no folder is entered that isn't in them.
+local function look_for(root, path, names)
+    local folders, wanted = by_folder(names)
+    for _, folder in ipairs(folders) do
+        local found, stats, name = fs.list(path .. "/" .. folder, {stat = true})
+        if not found and name ~= "ENOENT" and name ~= "ENOTDIR" then return nil, stats, name end
+        for i, each in ipairs(found or {}) do
+            local rel = folder == "" and each or folder .. "/" .. each
+            if wanted[folder][each] then planning.add(root, rel, stats[i]) end
+        end
     end
     return true
 end
@@ -54,11 +73,10 @@ function M.manifest(path, names)
     if m.through then st.dev = fs.stat(path).dev end
     if st.type ~= "dir" and not m.through then return m end
     local ok, where
-    -- Few names in a big folder are looked at one by one, else all are listed at once.
-    if names and #names < 100 then
-        ok = look_for(m.root, path, names)
+    if names then
+        ok, text, name = look_for(m.root, path, names)
     else
-        ok, text, name, where = walk_into(m.root, m.through and path .. "/" or path)
+        ok, text, name, where = walk_into(m.root, path)
     end
     if not ok then return nil, text, name, where end
     planning.sort(m.root)
