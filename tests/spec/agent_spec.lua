@@ -112,14 +112,14 @@ spec.test("no image for this CPU: the shell serves, and it is said once", functi
         t.eq(m:path("/etc"):is_dir(), true)
     end)
     t.eq(#texts, 1)
-    t.match(texts[1], "no agent for Linux")
+    t.match(texts[1], "no agent there: there is none for Linux")
     t.eq(m.backend, "bare")
 end)
 
 spec.test("agent=true makes that an error", function(t)
     local m <close> = agent.machine("/bin/sh", {images = function() end, must = true})
     local e = t.raises("usage", function() m.echo "x" end)
-    t.match(e.message, "no agent can run there: no agent for Linux")
+    t.match(e.message, "no agent can run there: there is none for Linux")
 end)
 
 spec.test("another CPU than thought: the image for it is sent", function(t)

@@ -96,7 +96,7 @@ end
 -- ---- until it stands ----
 
 local reasons = {
-    uname = function(what) return ("no agent for %s"):format(what) end,
+    uname = function(what) return ("there is none for %s"):format(what) end,
     gzip = function() return "no gzip to unpack the agent with" end,
     noexec = function() return "no folder in which programs can be run" end,
     write = function() return "no room for the agent" end,

@@ -114,7 +114,7 @@ function Backend:give_up(reason)
     end
     self.reason, self.conn.reason, self.conn.kind = reason, reason, "bare"
     self:shell()
-    require "rshell.log".write("warning", "agent", ("%s: %s; its shell serves instead"):format(self.conn.name, reason))
+    require "rshell.log".write("warning", "agent", ("%s: no agent there: %s"):format(self.conn.name, reason))
 end
 
 --- The bare backend over the same connection.
@@ -132,7 +132,7 @@ function Backend:agent()
         local p = self.peer
         if p and not p.why then return p end
         local starting = self.starting or launch(self)
-        starting.event:wait()
+        if self.starting == starting then starting.event:wait() end
         if starting.failure then error(starting.failure, 0) end
     end
 end
