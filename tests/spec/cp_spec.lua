@@ -129,6 +129,25 @@ spec.test("what fails is named, and the rest is copied", function(t)
     t.eq((far / "b"):read(), "a")
 end)
 
+spec.test("interrupted, it leaves nothing", function(t)
+    local dir, name, far = places(t);
+    (dir / "big"):touch():truncate(2 << 30)
+    local p <close> = program:bind("cp", table.unpack(OPTIONS)):bind(dir / "big", "127.0.0.1:" .. name):popen()
+    for _ = 1, 1000 do
+        if #far:list() > 0 then break end
+        rshell.sleep(0.02)
+    end
+    t.eq(#far:list(), 1, "it has begun")
+    p:kill "INT"
+    p:wait(20)
+    t.same({p.termsig, p.stderr:read "a"}, {"INT", ""})
+    for _ = 1, 500 do
+        if #far:list() == 0 then break end
+        rshell.sleep(0.02)
+    end
+    t.same(far:list(), {})
+end)
+
 spec.table("wrong usage", {
     {}, {"x"}, {":x", "y"}, {"-H", "a", "b:x", "y"}, {"--chekcsum", "a", "b"}, {"--limit", "0", "a", "b:c"},
     {"-p", "0", "a", "b:c"},
