@@ -16,6 +16,7 @@ local task = require "rshell.task"
 local M = {}
 
 local CANCEL_SECONDS = 5 -- that the other side has to end what was cancelled
+local AHEAD = 100000 -- calls that a cancel may overtake
 local RELEASE_SECONDS = 0.05 -- that dropped references wait for others
 local FRAME, EXT = rpc.FRAME, rpc.EXT
 
@@ -195,7 +196,7 @@ handlers[FRAME.CANCEL] = function(self, id)
     local t = self.tasks[id]
     if t then
         t:cancel()
-    elseif id > self.latest then
+    elseif self.serve and id > self.latest and id - self.latest <= AHEAD then
         self.early[id] = true -- it has overtaken a call that is long
     end
 end
