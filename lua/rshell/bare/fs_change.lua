@@ -22,8 +22,8 @@ there "$1" && die EEXIST
 denied "$1"; [ $w != EACCES ] || w=-; die $w]]
 
 -- mkdir makes it or fails, so a name that nobody guesses is enough. The folder goes with its connection: where the
--- server's process for that can be told, somebody looks each second whether it is still there. (A redirected call of guard would leave that
--- one a copy of our stream.)
+-- server's process for that can be told, somebody looks each second whether it is still there. (A redirected call of
+-- guard would leave that one a copy of our stream.)
 local MKTEMP = [[
 guard() {
   p=$PPID

@@ -11,6 +11,7 @@ local M = {}
 local END_OF_INPUT = "\4\4" -- typed on a terminal: ends a line, then the input
 local TERM, KILL, PIPE = proc.signal "TERM", proc.signal "KILL", proc.signal "PIPE"
 local LATE = 2 -- seconds that a trailer may take after its program
+local UNKNOWN = 255 -- the status of a stage that none is known of
 local DEAF = 1 -- seconds that a program may print on after SIGPIPE
 
 -- ---- a channel for which several tasks may wait ----
@@ -68,6 +69,8 @@ function M.exits(n, exit, codes, sent)
             exits[k] = {signal = proc.signal_name(code - 128)}
         elseif code then
             exits[k] = {code = code}
+        elseif codes then
+            exits[k] = {code = UNKNOWN} -- its shell could not be started, or was ended
         elseif not exit then
             exits[k] = false
         else

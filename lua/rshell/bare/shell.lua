@@ -20,7 +20,8 @@ local NOISE = 1024 * 1024
 ---@field login string? the name of the login shell, once it was told
 ---@field login_path string? the same with its folder
 ---@field short boolean? true when long lines are not taken
----@field refused boolean? something else than a shell has answered
+---@field answered boolean? a shell has answered
+---@field refused boolean? something else than a shell has answered, and never a shell
 ---@field coded boolean? true when every line must be coded, whatever the login shell is called
 ---@field leader boolean? whether programs start as leaders of their own group, once it was told
 local Shell = {}
@@ -138,9 +139,12 @@ function Shell:no_answer(ch, noise)
     ch:close()
     local why = self.connector.broken()
     if why then return nil, why, "ECLOSED" end
-    self.refused = exit.code ~= nil
-    local how = exit.code and ("status %d"):format(exit.code) or exit.signal or "no status"
     local said = last_line(errors) or last_line(noise)
+    if said and (said:find "[Cc]an'?n?o?t fork" or said:find "fork: ") then
+        return nil, "no more processes can be started there: " .. said, "EAGAIN"
+    end
+    self.refused = exit.code ~= nil and not self.answered
+    local how = exit.code and ("status %d"):format(exit.code) or exit.signal or "no status"
     return nil, ("no POSIX shell answered (%s%s)"):format(how, said and ": " .. said or ""), "EPROTOCOL", exit
 end
 
@@ -153,6 +157,7 @@ function Shell:read_head(ch, nonce, feed, pty)
     if feed then pcall(ch.stdin.write, ch.stdin, feed) end
     local head, noise = skip(ch.stdout, nonce)
     if not head then return self:no_answer(ch, noise) end
+    self.answered = true
     if not pty then skip(ch.stderr, nonce) end
     local words = {}
     local login, rest = head:match "^ (%S*)(.*)$"
