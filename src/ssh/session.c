@@ -382,9 +382,16 @@ static int set(ssh_session raw, enum ssh_options_e option, const char *value)
     return ssh_options_set(raw, option, value) == SSH_OK ? 0 : -EINVAL;
 }
 
-static int set_number(ssh_session raw, enum ssh_options_e option, const void *value)
+/* 0 stands for libssh's choice. */
+static int set_rekey(ssh_session raw, const rs_ssh_options *o)
 {
-    return ssh_options_set(raw, option, value) == SSH_OK ? 0 : -EINVAL;
+    uint64_t bytes = o->rekey_bytes;
+    uint32_t seconds = o->rekey_seconds;
+    if (bytes && ssh_options_set(raw, SSH_OPTIONS_REKEY_DATA, &bytes) != SSH_OK)
+        return -EINVAL;
+    if (seconds && ssh_options_set(raw, SSH_OPTIONS_REKEY_TIME, &seconds) != SSH_OK)
+        return -EINVAL;
+    return 0;
 }
 
 static int set_ciphers(ssh_session raw, const char *ciphers)
@@ -423,10 +430,8 @@ static int set_options(ssh_session raw, int fd, const rs_ssh_options *o)
         err = set(raw, SSH_OPTIONS_HOSTKEYS, o->hostkeys);
     if (!err && o->compression)
         err = set(raw, SSH_OPTIONS_COMPRESSION, "yes");
-    if (!err && o->rekey_bytes)
-        err = set_number(raw, SSH_OPTIONS_REKEY_DATA, &(uint64_t){o->rekey_bytes});
-    if (!err && o->rekey_seconds)
-        err = set_number(raw, SSH_OPTIONS_REKEY_TIME, &(uint32_t){o->rekey_seconds});
+    if (!err)
+        err = set_rekey(raw, o);
     if (!err && ssh_options_set(raw, SSH_OPTIONS_FD, &fd) != SSH_OK)
         err = -ENOMEM;
     return err;

@@ -312,11 +312,12 @@ local function open_session(opts, cfg, stream, seconds)
     local name, port = cfg.hostname, cfg.port
     if cfg.hostkeyalias then name, port = cfg.hostkeyalias, 22 end -- an alias stands without its port
     local files = files_of(opts, cfg)
+    local rekey = cfg.rekeylimit
     local session, text, code = raw.new(stream, {
         user = cfg.user, host = cfg.hostname, ciphers = wanted(cfg, "ciphers", opts.ciphers),
         kex = wanted(cfg, "kexalgorithms"), macs = wanted(cfg, "macs"), hostkeys = host_keys(cfg, files, name, port),
         compression = opts.compression or cfg.compression or false,
-        rekey_bytes = cfg.rekeylimit and cfg.rekeylimit.bytes, rekey_seconds = cfg.rekeylimit and cfg.rekeylimit.seconds,
+        rekey_bytes = rekey and rekey.bytes, rekey_seconds = rekey and rekey.seconds,
     })
     if not session then err.raise {kind = err.kind_of(code), message = "can't begin SSH: " .. text} end
     local ok, e = pcall(function()
