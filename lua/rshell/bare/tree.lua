@@ -219,9 +219,11 @@ end
 
 function Source:data() return reading(self, "data") end
 
+--- A tar that can write no more ends by itself, and has nothing to clean up.
 function Source:close()
     self.feeding:close()
-    leave(self.channel)
+    self.channel:close()
+    self.saying:close()
 end
 
 local function pack(self, path, entries)
