@@ -24,6 +24,7 @@ local M = {
 local function connect_options(values)
     local options = remote.options(values)
     options.limit, options.batch = remote.limit(values), true
+    options.agent = false -- for one command the shell over there is cheaper
     return options
 end
 
