@@ -248,7 +248,7 @@ spec.test("a full disk: an error, the old file, and nothing else", function(t)
 end)
 
 spec.test("no more processes for the account: an error, no wait", function(t)
-    local few <close> = beds.new {limit = "--nproc=4"}
+    local few <close> = beds.new {limit = "--nproc=8"}
     local m <close> = ssh("127.0.0.1", few:options())
     t.eq(m.echo "x", "x\n")
     local stages = m.cat
