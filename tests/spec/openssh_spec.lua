@@ -203,8 +203,8 @@ end)
 test("the SSH agent is passed on when asked for", function(t)
     local socket = t.tmp() .. "/agent"
     local _ <close> = here["ssh-agent"]["-D"]["-a"][socket]:popen()
-    wait_for(t, function() return here:path(socket):exists() end, "no agent")
-    here["ssh-add"]:with {env = {SSH_AUTH_SOCK = socket}}("-q", bed.key)
+    local add = here["ssh-add"]:with {env = {SSH_AUTH_SOCK = socket}}
+    wait_for(t, function() return (add:run {"-q", bed.key}) == 0 end, "no agent")
     local m <close> = open {forward_agent = true, options = {IdentityAgent = socket}}
     t.match(m["ssh-add"]["-l"](), "ED25519")
     local n <close> = open {options = {IdentityAgent = socket}}
