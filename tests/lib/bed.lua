@@ -80,9 +80,9 @@ end
 
 local function sshd(bed)
     write_config(bed)
-    local sshd = here["/usr/sbin/sshd"]
-    if bed.limit then sshd = here.prlimit[bed.limit][sshd] end
-    return sshd["-D"]["-e"]["-f"][bed.dir .. "/sshd_config"]
+    local program = here["/usr/sbin/sshd"]
+    if bed.limit then program = here.prlimit[bed.limit][program] end
+    return program["-D"]["-e"]["-f"][bed.dir .. "/sshd_config"]
 end
 
 --- Its sessions are processes of its own group, which goes as a whole.
