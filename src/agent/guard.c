@@ -56,7 +56,7 @@ static void add_path(const char *path)
     for (int i = 0; i < PATHS; i++) {
         if (!is_free(shared->paths[i]))
             continue;
-        strcpy(shared->paths[i], path);
+        memcpy(shared->paths[i], path, strlen(path) + 1);
         return;
     }
 }

@@ -237,18 +237,22 @@ static rs_link_user *user_of(const rs_link *k, uint16_t context)
     return k->any_other;
 }
 
+/* Who reads nothing gets no answers: they would pile up here. */
+static void answer_ping(rs_link *k, const rs_frame *f)
+{
+    if (rs_buf_len(&k->lanes[RS_LANE_URGENT]) < ROOM_BULK)
+        (void)rs_link_send(k, RS_LANE_URGENT, RS_FRAME_PONG, f->context, f->id, f->payload, f->length);
+}
+
+/* A PONG has done its work by coming. */
 static void take_frame(rs_link *k, const rs_frame *f)
 {
     rs_link_user *u = user_of(k, f->context);
-    if (f->type == RS_FRAME_PING && rs_buf_len(&k->lanes[RS_LANE_URGENT]) > ROOM_BULK)
-        return; /* who reads nothing gets no answers: they would pile up here */
-    else if (f->type == RS_FRAME_PING)
-        (void)rs_link_send(k, RS_LANE_URGENT, RS_FRAME_PONG, f->context, f->id, f->payload, f->length);
-    else if (f->type == RS_FRAME_PONG)
-        return;
-    else if (u)
+    if (f->type == RS_FRAME_PING)
+        answer_ping(k, f);
+    else if (u && f->type != RS_FRAME_PONG)
         u->frame(u, f);
-    else
+    else if (!u && f->type != RS_FRAME_PONG)
         rs_link_break(k, "a frame came for a context that isn't there");
 }
 
