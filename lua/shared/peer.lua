@@ -167,7 +167,7 @@ end
 -- ---- what comes ----
 
 local function reply(self, id, ok, ...)
-    self.tasks[id] = nil
+    self.tasks[id], self.started[id] = nil, nil
     if self.why then return end
     if not ok then return self.port:send(FRAME.RAISE, id, nil, error_value((...))) end
     local sent, e = pcall(self.port.send, self.port, FRAME.REPLY, id, self.export, ...)
@@ -175,7 +175,12 @@ local function reply(self, id, ok, ...)
 end
 
 local function serve(self, id, ...)
+    self.started[id] = true
     reply(self, id, pcall(self.serve, ...))
+end
+
+local function refuse(self, id)
+    reply(self, id, false, err.new {kind = "cancelled", message = "cancelled"})
 end
 
 local handlers = {}
@@ -186,7 +191,7 @@ handlers[FRAME.CALL] = function(self, id, ...)
     self.latest = id
     if self.early[id] then
         self.early[id] = nil
-        return reply(self, id, false, err.new {kind = "cancelled", message = "cancelled"})
+        return refuse(self, id)
     end
     self.tasks[id] = task.spawn(serve, self, id, ...)
     if self.tasks[id].done then self.tasks[id] = nil end
@@ -195,7 +200,9 @@ end
 handlers[FRAME.CANCEL] = function(self, id)
     local t = self.tasks[id]
     if t then
+        local runs = self.started[id]
         t:cancel()
+        if not runs then refuse(self, id) end -- a task that never ran says nothing
     elseif self.serve and id > self.latest and id - self.latest <= AHEAD then
         self.early[id] = true -- it has overtaken a call that is long
     end
@@ -298,7 +305,7 @@ function M.new(port, how)
     local self = setmetatable({
         port = port, serve = how.serve, on_event = how.on_event, on_close = how.on_close, host = how.host,
         discard = how.discard, explain = how.explain,
-        calls = {}, last = 0, tasks = {}, latest = 0, early = {}, kept = {}, kept_by = {},
+        calls = {}, last = 0, tasks = {}, started = {}, latest = 0, early = {}, kept = {}, kept_by = {},
         last_kept = 0, dropped = {}, sweep = task.event(), greeted = task.event(),
     }, Peer)
     function self.export(value)

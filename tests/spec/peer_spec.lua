@@ -158,6 +158,18 @@ spec.test("a cancel may overtake a call that is long", function(t)
     over(left, right)
 end)
 
+spec.test("a cancel right behind its call is answered too", function(t)
+    local left, right = pair {sleep = function() task.sleep(1000) end}
+    for _ = 1, 20 do
+        local call = left:start(0, "sleep")
+        left.port:send(rpc.FRAME.CANCEL, call.id)
+        local ok, e = pcall(task.timeout, 3, left.finish, left, call)
+        t.same({ok, e.kind}, {false, "cancelled"})
+    end
+    t.same({next(right.tasks), next(right.started)}, {})
+    over(left, right)
+end)
+
 spec.test("results that nobody waits for any more are discarded by their owner", function(t)
     local got
     local left, right = pair({
