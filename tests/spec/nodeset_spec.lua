@@ -301,7 +301,8 @@ end)
 
 spec.test("the groups files are read when a group is asked for", function(t)
     local dir = t.tmp()
-    os.execute(("mkdir -p '%s/rshell' && echo 'web: web[1-3]' > '%s/rshell/groups'"):format(dir, dir))
+    -- Its own all, since that of ClusterShell's files is an example.
+    os.execute(("mkdir -p '%s/rshell' && printf 'web: web[1-3]\\nall: @web\\n' > '%s/rshell/groups'"):format(dir, dir))
     local script = dir .. "/x.lua"
     local f = assert(io.open(script, "w"))
     f:write [[
