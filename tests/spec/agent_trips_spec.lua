@@ -18,8 +18,8 @@ local function costs(t, n, fn)
     t.eq(link:trips(fn, n), n)
 end
 
--- TCP, banners, key exchange, two for the login, channel, exec; image and first call together. An image with sanitizers is
--- larger than the server's window of 2 MiB.
+-- TCP, banners, key exchange, two for the login, channel, exec; image and first call together. An image with sanitizers
+-- is larger than the server's window of 2 MiB.
 local COLD = 8 + #agents.image(here.arch) // (2 * 1024 * 1024)
 
 spec.table("from nothing to the first answer:", {
