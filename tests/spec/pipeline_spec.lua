@@ -177,6 +177,8 @@ both("popen: stdin of the first, stdout of the last, all statuses", function(t, 
     t.eq(p:wait(), 3)
     t.eq(p.code, 3)
     local q = (a.cat | b.cat):popen()
+    q.stdin:write "x\n"
+    t.eq(q.stdout:read "l", "x") -- both run
     q:kill()
     t.same({q:wait()}, {nil, "TERM"})
 end)
