@@ -18,6 +18,7 @@
 #include "loop/proc.h"
 #include "loop/signal.h"
 #include "loop/task.h"
+#include "loop/task_program.h"
 #include "loop/timer.h"
 #include "rpc/rpc.h"
 #include "rpc/wire.h"
@@ -61,36 +62,10 @@ static void open_modules(lua_State *L)
     lua_pop(L, 1);
 }
 
-static int started(lua_State *L, int status, lua_KContext ctx)
-{
-    (void)L, (void)status, (void)ctx;
-    return 1;
-}
-
-/* The main task's function: arguments are argv; its result is the exit status. */
-static int start(lua_State *L)
-{
-    int n = lua_gettop(L);
-    lua_createtable(L, n, 0);
-    lua_insert(L, 1);
-    for (; n > 0; n--)
-        lua_rawseti(L, 1, n - 1);
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "rshell.cli");
-    lua_call(L, 1, 1); /* loading it doesn't wait */
-    lua_insert(L, 1);
-    lua_pushliteral(L, RS_VERSION);
-    lua_callk(L, 2, 1, 0, started);
-    return 1;
-}
-
 static int run(lua_State *L, int argc, char **argv)
 {
-    luaL_checkstack(L, argc + LUA_MINSTACK, "too many arguments");
-    lua_pushcfunction(L, start);
-    for (int i = 0; i < argc; i++)
-        lua_pushstring(L, argv[i]);
-    if (rs_task_main(L, argc) != LUA_OK) { /* the command line reports its errors itself; this is one of its own */
+    if (rs_task_program(L, "rshell.cli", argc, argv) !=
+        LUA_OK) { /* the command line reports its errors itself; this is one of its own */
         if (!rs_signal_seen())
             fprintf(stderr, "rshell: internal error: %s\n", luaL_tolstring(L, -2, NULL));
         return 1;

@@ -17,6 +17,7 @@
 #include "base/fds.h"
 #include "loop/proc.h"
 #include "loop/task.h"
+#include "loop/task_program.h"
 #include "rpc/rpc.h"
 #include "sys/proc_lua.h"
 #include "sys/stream.h"
@@ -64,36 +65,9 @@ static void open_modules(lua_State *L)
     lua_pop(L, 3);
 }
 
-static int started(lua_State *L, int status, lua_KContext ctx)
-{
-    (void)L, (void)status, (void)ctx;
-    return 1;
-}
-
-/* The main task's function: arguments are argv; its result is the exit status. */
-static int start(lua_State *L)
-{
-    int n = lua_gettop(L);
-    lua_createtable(L, n, 0);
-    lua_insert(L, 1);
-    for (; n > 0; n--)
-        lua_rawseti(L, 1, n - 1);
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "agent.main");
-    lua_call(L, 1, 1); /* loading it doesn't wait */
-    lua_insert(L, 1);
-    lua_pushliteral(L, RS_VERSION);
-    lua_callk(L, 2, 1, 0, started);
-    return 1;
-}
-
 static int run(lua_State *L, int argc, char **argv)
 {
-    luaL_checkstack(L, argc + 1, "too many arguments");
-    lua_pushcfunction(L, start);
-    for (int i = 0; i < argc; i++)
-        lua_pushstring(L, argv[i]);
-    if (rs_task_main(L, argc) != LUA_OK) {
+    if (rs_task_program(L, "agent.main", argc, argv) != LUA_OK) {
         fprintf(stderr, "rshell-agent: %s\n", luaL_tolstring(L, -2, NULL));
         return 1;
     }

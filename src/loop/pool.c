@@ -12,15 +12,15 @@ typedef struct queue {
     rs_pool_work *first, **last;
 } queue;
 
-/* Work goes from `todo` through a worker to `over`, and from there to its owner on the loop's thread. */
+/* Work goes from `queued` through a worker to `over`, and from there to its owner on the loop's thread. */
 struct rs_pool {
     uv_async_t *async; /* freed by its close callback; keeps the loop alive while work is under way */
     pthread_mutex_t lock;
     pthread_cond_t news; /* there is something to do, or it is the end */
-    queue todo, over;
+    queue queued, over;
     uv_thread_t threads[MAX_THREADS];
     int n, idle;
-    int waiting; /* in todo */
+    int waiting; /* in `queued` */
     int running; /* not yet told to be done; the loop's thread only */
     bool end;
 };
@@ -65,14 +65,14 @@ static void worker(void *arg)
     struct rs_pool *p = arg;
     pthread_mutex_lock(&p->lock);
     for (;;) {
-        while (!p->todo.first && !p->end) {
+        while (!p->queued.first && !p->end) {
             p->idle++;
             pthread_cond_wait(&p->news, &p->lock);
             p->idle--;
         }
         if (p->end)
             break;
-        rs_pool_work *w = queue_take(&p->todo);
+        rs_pool_work *w = queue_take(&p->queued);
         p->waiting--;
         pthread_mutex_unlock(&p->lock);
         w->run(w);
@@ -138,7 +138,7 @@ static int pool_new(rs_loop *l, struct rs_pool **out)
     uv_unref((uv_handle_t *)p->async);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->news, NULL);
-    queue_init(&p->todo);
+    queue_init(&p->queued);
     queue_init(&p->over);
     *out = p;
     return 0;
@@ -157,7 +157,7 @@ int rs_pool_run(rs_loop *l, rs_pool_work *w)
     if (err && p->n > 0) /* those that there are will do */
         err = 0;
     if (!err) {
-        queue_add(&p->todo, w);
+        queue_add(&p->queued, w);
         p->waiting++;
         pthread_cond_signal(&p->news);
     }
@@ -171,7 +171,7 @@ bool rs_pool_cancel(rs_loop *l, rs_pool_work *w)
 {
     struct rs_pool *p = *rs_loop_pool(l);
     pthread_mutex_lock(&p->lock);
-    bool removed = queue_remove(&p->todo, w);
+    bool removed = queue_remove(&p->queued, w);
     p->waiting -= removed;
     pthread_mutex_unlock(&p->lock);
     if (removed)
