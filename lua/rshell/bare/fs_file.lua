@@ -3,6 +3,7 @@
 
 local call = require "rshell.bare.fs_call"
 local data = require "rshell.bare.fs_data"
+local reading = require "rshell.bare.reading"
 
 local M = {}
 
@@ -83,7 +84,7 @@ end
 
 local function stop_reading(f)
     if f.reader then f.reader:close() end
-    f.reader, f.ahead = nil, ""
+    f.reader, f.buffer = nil, ""
 end
 
 --- What was written is in the file, or the reason why not.
@@ -110,7 +111,7 @@ local function fill(f)
     end
     local block = f.reader.stdout:read(BLOCK)
     if block then
-        f.ahead = f.ahead .. block
+        f.buffer = f.buffer .. block
         return true
     end
     if f.over then return false end
@@ -120,56 +121,12 @@ local function fill(f)
     return false
 end
 
-local function take(f, n)
-    n = math.min(n, #f.ahead)
-    local piece = f.ahead:sub(1, n)
-    f.ahead = f.ahead:sub(n + 1)
-    f.at = f.at + #piece
-    return piece
-end
-
-local function read_bytes(f, n)
-    local pieces, left = {}, n
-    while left > 0 do
-        if f.ahead == "" then
-            local more, text, name = fill(f)
-            if more == nil then return nil, text, name end
-            if not more then break end
-        end
-        pieces[#pieces + 1] = take(f, left)
-        left = left - #pieces[#pieces]
-    end
-    return table.concat(pieces)
-end
-
-local function read_line(f, keep)
-    local pieces = {}
-    while true do
-        local stop = f.ahead:find("\n", 1, true)
-        pieces[#pieces + 1] = take(f, stop or #f.ahead)
-        if stop then break end
-        local more, text, name = fill(f)
-        if more == nil then return nil, text, name end
-        if not more then break end
-    end
-    local line = table.concat(pieces)
-    if line == "" then return nil end
-    return keep and line or (line:gsub("\n$", ""))
-end
-
---- So many bytes, a line without ("l") or with its end ("L"), or the rest ("a"); nil at the end.
 function File:read(what)
     check(self)
     if not self.reads then return call.fail "EBADF" end
     local ok, text, name = flush(self)
     if not ok then return nil, text, name end
-    what = what or "l"
-    if what == "l" or what == "L" then return read_line(self, what == "L") end
-    if what == "a" then return read_bytes(self, math.maxinteger) end
-    local got
-    got, text, name = read_bytes(self, what)
-    if got == "" and what > 0 then return nil end
-    return got, text, name
+    return reading.read(self, what, fill)
 end
 
 function File:lines(what)
@@ -270,7 +227,7 @@ local function open(fs, shell, path, how, opts)
     if how:find("x", 1, true) then letter = "x" end
     local f = setmetatable({
         fs = fs, shell = shell, path = path, mode = data.mode(opts.mode), umask = data.umask(opts.umask),
-        at = 0, ahead = "",
+        at = 0, buffer = "",
         reads = letter == "r" or both, writes = letter ~= "r" or both, appends = letter == "a",
     }, File)
     if letter == "r" then f.mode = "" end

@@ -4,6 +4,7 @@
 local call = require "rshell.bare.fs_call"
 local client = require "rshell.sftp.client"
 local err = require "rshell.shared.error"
+local reading = require "rshell.bare.reading"
 
 local M = {}
 
@@ -52,49 +53,9 @@ local function fill(f, wanted)
     return true
 end
 
-local function take(f, n)
-    n = math.min(n, #f.buffer)
-    local piece = f.buffer:sub(1, n)
-    f.buffer = f.buffer:sub(n + 1)
-    f.at = f.at + #piece
-    return piece
-end
-
-local function read_bytes(f, n)
-    local parts, left = {}, n
-    while left > 0 do
-        if f.buffer == "" then
-            local more, text, name = fill(f, left)
-            if more == nil then return nil, text, name end
-            if not more then break end
-        end
-        parts[#parts + 1] = take(f, left)
-        left = left - #parts[#parts]
-    end
-    return table.concat(parts)
-end
-
-local function read_line(f, keep)
-    while true do
-        local stop = f.buffer:find("\n", 1, true)
-        if stop then
-            local line = take(f, stop)
-            return keep and line or line:sub(1, -2)
-        end
-        local more, text, name = fill(f, PIECE)
-        if more == nil then return nil, text, name end
-        if not more then return f.buffer ~= "" and take(f, #f.buffer) or nil end
-    end
-end
-
 function File:read(what)
     check(self)
-    what = what or "l"
-    if what == "l" or what == "L" then return read_line(self, what == "L") end
-    if what == "a" then return read_bytes(self, math.maxinteger) end
-    local got, text, name = read_bytes(self, what)
-    if got == "" and what > 0 then return nil end
-    return got, text, name
+    return reading.read(self, what, fill)
 end
 
 function File:lines(what)
