@@ -11,8 +11,10 @@
 #include "api/log.h"
 #include "api/object.h"
 #include "api/ssh.h"
+#include "api/status.h"
 #include "api/stdio.h"
 #include "api/term.h"
+#include "api/width.h"
 #include "base/err.h"
 #include "base/fds.h"
 #include "loop/proc.h"
@@ -44,11 +46,10 @@ static void on_signal(int sig, void *user)
 static int open_exit(lua_State *L);
 
 static const luaL_Reg modules[] = {
-    {"rshell.agents", luaopen_rs_agents}, {"rshell.exit", open_exit},
-    {"rshell.log.base", luaopen_rs_log},  {"rshell.object", luaopen_rs_object},
-    {"rshell.rpc", luaopen_rs_rpc},       {"rshell.ssh.raw", luaopen_rs_ssh},
-    {"rshell.stdio", luaopen_rs_stdio},   {"rshell.term", luaopen_rs_term},
-    {"rshell.wire", luaopen_rs_wire},     {NULL, NULL},
+    {"rshell.agents", luaopen_rs_agents},      {"rshell.exit", open_exit},         {"rshell.log.base", luaopen_rs_log},
+    {"rshell.object", luaopen_rs_object},      {"rshell.rpc", luaopen_rs_rpc},     {"rshell.ssh.raw", luaopen_rs_ssh},
+    {"rshell.stdio", luaopen_rs_stdio},        {"rshell.term", luaopen_rs_term},   {"rshell.wire", luaopen_rs_wire},
+    {"rshell.output.line", luaopen_rs_status}, {"rshell.width", luaopen_rs_width}, {NULL, NULL},
 };
 
 static void open_modules(lua_State *L)
@@ -109,6 +110,7 @@ __attribute__((noreturn)) static void end(lua_State *L, int status)
     rs_loop *loop = rs_task_loop(L);
     rs_task_shutdown(L, UNWIND);
     rs_term_restore();
+    rs_status_clear();
     state = NULL;
     lua_close(L);
     end_processes(loop);

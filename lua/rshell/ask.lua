@@ -17,6 +17,7 @@ function M.possible()
 end
 
 local function ask(prompt, echo)
+    local _ <close> = require "rshell.output.progress".hold()
     local tty, text = term.open()
     if not tty then err.raise {kind = "auth", message = "there is no terminal to ask at: " .. text} end
     if not echo then term.echo(false) end

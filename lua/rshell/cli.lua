@@ -2,6 +2,7 @@
 -- Below cli/ there is one file a subcommand, and commands.lua names them: name, options, run(values, argv, index of the
 -- first operand, index of the last option) -> exit status.
 
+local color = require "rshell.output.color"
 local commands = require "rshell.cli.commands"
 local fail = require "rshell.cli.fail"
 local near = require "rshell.shared.near"
@@ -97,7 +98,7 @@ end
 
 local function report_own(e, trace)
     if fail.is(e) then
-        io.stderr:write("rshell: ", text.escape(e.text), "\n")
+        io.stderr:write(color.paint("error", "rshell:", 2), " ", text.escape(e.text), "\n")
         return e.status
     end
     report.failure("", e, trace)

@@ -29,6 +29,7 @@ local lazy = {
     split = from("rshell.text", "split"),
     nodeset = function() return require "rshell.nodeset" end,
     cluster = from("rshell.cluster", "new"),
+    output = from("rshell.output", "functions"),
 }
 
 local MODIFIERS = {"FG", "BG", "TEE", "TF", "RETCODE", "NOHUP"}

@@ -26,6 +26,8 @@ local CLASSES = {
     ["rshell.ProcessInfo"] = {"rshell.processes", "members"},
     ["rshell.Results"] = {"rshell.results", "members", "fields"},
     ["rshell.Nodeset"] = {"rshell.nodeset", "members"},
+    ["rshell.output"] = {"rshell.output", "functions"},
+    ["rshell.Progress"] = {"rshell.output", "members", "fields"},
 }
 
 -- Classes in C, by the names of their metatables, and the modules that register them.

@@ -1,6 +1,8 @@
 -- What came of doing something on many hosts: one result for each, in the order of the cluster.
 
+local color = require "rshell.output.color"
 local err = require "rshell.shared.error"
+local fold = require "rshell.output.fold"
 local near = require "rshell.shared.near"
 local nodeset = require "rshell.nodeset"
 local object = require "rshell.object"
@@ -99,11 +101,6 @@ local function output_of(e)
     return table.concat(parts, "\n")
 end
 
-local function each_line(s, fn)
-    if s == "" then return end
-    for line in (s:sub(-1) == "\n" and s or s .. "\n"):gmatch "(.-)\n" do fn(text.escape(line)) end
-end
-
 function entry_mt.__tostring(e)
     local printed = output_of(e):gsub("\n$", "")
     return text.escape(("%s: %s%s"):format(e.host, e.status, printed ~= "" and "\n" .. printed or ""))
@@ -111,21 +108,7 @@ end
 
 local blocks_mt = {__name = "rshell.Blocks"}
 
-local RULE = ("-"):rep(15)
-
-function blocks_mt.__tostring(blocks)
-    local lines = {}
-    for _, block in ipairs(blocks) do
-        local head = text.escape(block.hosts)
-        if block.count > 1 then head = ("%s (%d)"):format(head, block.count) end
-        if block.status ~= "ok" then head = ("%s %s"):format(head, block.status) end
-        lines[#lines + 1] = RULE
-        lines[#lines + 1] = head
-        lines[#lines + 1] = RULE
-        each_line(block.output, function(line) lines[#lines + 1] = line end)
-    end
-    return table.concat(lines, "\n")
-end
+function blocks_mt.__tostring(blocks) return fold.format(blocks) end
 
 -- ---- members ----
 
@@ -162,11 +145,13 @@ end
 function members:print(out)
     local s = state(self)
     out = out or io.stdout
+    local fd = out == io.stdout and 1 or nil
+    local function paint(style, words) return fd and color.paint(style, words, fd) or words end
     for _, name in ipairs(s.names) do
-        local e, prefix = s.entries[name], text.escape(name) .. ": "
-        if e.status ~= "ok" then prefix = prefix .. e.status .. ": " end
-        each_line(output_of(e), function(line) out:write(prefix, line, "\n") end)
-        if e.status == "skipped" then out:write(text.escape(name), ": skipped\n") end
+        local e, shown = s.entries[name], paint("name", text.escape(name) .. ":") .. " "
+        local prefix = e.status == "ok" and shown or shown .. paint("error", e.status .. ":") .. " "
+        fold.each_line(output_of(e), function(line) out:write(prefix, line, "\n") end)
+        if e.status == "skipped" then out:write(shown, "skipped\n") end
     end
 end
 

@@ -122,6 +122,7 @@ end
 --- On our terminal.
 function M.foreground(plan)
     io.stdout:flush()
+    local _ <close> = require "rshell.output.progress".hold()
     local terminal = {stdin = "inherit", stdout = "inherit", stderr = "inherit", foreground = true}
     local j = job.start(plan, segment.of(plan), terminal)
     local _ <close> = owned(j)

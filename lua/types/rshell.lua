@@ -5,6 +5,7 @@
 ---@field here rshell.Machine the local machine
 ---@field localhost rshell.Machine the same
 ---@field nodeset rshell.nodeset
+---@field output rshell.output
 ---@field FG rshell.Modifier
 ---@field BG rshell.Modifier
 ---@field TEE rshell.Modifier

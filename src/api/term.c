@@ -85,11 +85,11 @@ static int l_raw(lua_State *L)
     return 1;
 }
 
-/* size(): rows and columns of standard input's terminal; nothing where it tells none */
+/* size(fd): rows and columns of a terminal, standard input's without fd; nothing where it tells none */
 static int l_size(lua_State *L)
 {
     struct winsize w;
-    if (ioctl(STDIN_FILENO, TIOCGWINSZ, &w) || !w.ws_row || !w.ws_col)
+    if (ioctl((int)luaL_optinteger(L, 1, STDIN_FILENO), TIOCGWINSZ, &w) || !w.ws_row || !w.ws_col)
         return 0;
     lua_pushinteger(L, w.ws_row);
     lua_pushinteger(L, w.ws_col);

@@ -16,6 +16,7 @@ static atomic_int shown = RS_LOG_WARN;
 /* Set while one thread runs, read by all. */
 static rs_log_sink *current;
 static void *current_user;
+static void (*_Atomic before)(void);
 
 static const char *const names[] = {
     [RS_LOG_ERROR] = "error", [RS_LOG_WARN] = "warning", [RS_LOG_INFO] = "info",
@@ -36,6 +37,11 @@ void rs_log_set_sink(rs_log_sink *sink, void *user)
 {
     current = sink;
     current_user = user;
+}
+
+void rs_log_set_before(void (*fn)(void))
+{
+    atomic_store(&before, fn);
 }
 
 const char *rs_log_level_name(rs_log_level level)
@@ -89,6 +95,9 @@ static void to_stderr(rs_log_level level, const char *module, const char *text)
     rs_buf_addf(&line, "rshell: %s: %s: ", names[level], module);
     add_escaped(&line, text);
     rs_buf_add_char(&line, '\n');
+    void (*fn)(void) = atomic_load(&before);
+    if (fn)
+        fn();
     write_all(STDERR_FILENO, rs_buf_data(&line), rs_buf_len(&line));
     rs_buf_fini(&line);
 }

@@ -16,6 +16,8 @@ void rs_log_set_level(rs_log_level level);
 bool rs_log_on(rs_log_level level);
 /* NULL puts back the default: "rshell: warning: loop: text" on stderr, control characters escaped. */
 void rs_log_set_sink(rs_log_sink *sink, void *user);
+/* Called before a message goes to stderr, on the thread that logs; NULL: nothing is. */
+void rs_log_set_before(void (*fn)(void));
 
 /* "error", "warning" ...; the level of such a name ("warn" too), or -1. */
 const char *rs_log_level_name(rs_log_level level);

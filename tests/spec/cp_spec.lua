@@ -109,6 +109,24 @@ spec.test("to many, and from many with the host in the name", function(t)
     t.eq((dir / "f.127.0.0.3"):exists(), false)
 end)
 
+spec.test("--json tells of each copy", function(t)
+    local dir, name = places(t);
+    (dir / "f"):write "xyz"
+    local code, out, errors = run("cp", "--json", dir / "f", dir / "none", "127.0.0.1:" .. name)
+    t.eq(code, 1)
+    t.match(errors, "1 of 2 copies failed")
+    local list = {}
+    for text in out:gmatch "[^\n]+" do
+        local o = assert(require "rshell.sys.json".decode(text))
+        list[o.src:match "%w+$"] = o
+    end
+    t.same(list.f, {
+        src = dir .. "/f", dst = name, dst_host = "127.0.0.1", status = "ok", files = 1, bytes = 3, skipped = 0,
+    })
+    t.same({list.none.status, list.none.kind, list.none.files}, {"failed", "notfound"})
+    t.match(list.none.error, "none")
+end)
+
 spec.test("from one machine to another", function(t)
     local dir, name, far = places(t)
     cp(t, "-r", tree(dir), "127.0.0.1:" .. name)
@@ -207,6 +225,14 @@ for _, reverse in ipairs {false, true} do
         t.eq(net.connect("127.0.0.1", tonumber(bound)), nil, "the port is free again")
     end)
 end
+
+spec.test("a tunnel as an object", function(t)
+    local p <close> = program:bind("tunnel", "--json", table.unpack(OPTIONS)):bind("127.0.0.1", "0:7"):popen()
+    local o = require "rshell.sys.json".decode(p.stdout:read "l")
+    t.ok(math.type(o.lport) == "integer" and o.lport > 0)
+    o.lport = 0
+    t.same(o, {host = "127.0.0.1", lhost = "localhost", lport = 0, dhost = "localhost", dport = 7, reverse = false})
+end)
 
 spec.test("a tunnel that can't be", function(t)
     local l <close> = assert(net.listen(0, "127.0.0.1"))

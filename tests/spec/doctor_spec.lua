@@ -54,6 +54,19 @@ spec.test("a connection that works", function(t)
     t.eq(out:find "start%-up", nil)
 end)
 
+spec.test("as objects, and fitting a window", function(t)
+    local config, list = config_of(bed), {}
+    local out = program("doctor", "--json", "-F", config, "it")
+    for line in out:gmatch "[^\n]+" do list[#list + 1] = assert(require "rshell.sys.json".decode(line)) end
+    t.same({list[1].step, list[1].status, list[#list].step}, {"config", "ok", "sftp"})
+    t.match(list[1].lines[1], "port " .. bed.port)
+    out = program:bind("doctor", "-F", config, "it"):with {pty = {rows = 24, cols = 60}, env = {TERM = "xterm"}}()
+    t.match(out, "^\27%[32mok   \27%[0m config       ")
+    for line in out:gsub("\27%[[%d;]*m", ""):gmatch "[^\r\n]+" do
+        t.ok(#line <= 60 or not line:sub(20):find "%s", line)
+    end
+end)
+
 spec.test("start-up files that print", function(t)
     if not bed.account then t.skip "needs an account of its own" end
     here:path(bed.home, ".bashrc"):write "echo welcome"

@@ -33,7 +33,7 @@ end
 
 --- A program at a terminal; what it shows is collected in screen.text.
 local function at_terminal(t, ...)
-    local p = exec:bind(...):popen {pty = {rows = 24, cols = 80}}
+    local p = exec:bind(...):with {env = {NO_COLOR = "1"}}:popen {pty = {rows = 24, cols = 80}}
     local screen = {text = ""}
     local reader = rshell.spawn(function()
         pcall(function()
@@ -88,6 +88,52 @@ spec.test("without a terminal there is no progress, and a signal ends all at onc
     t.eq(p.termsig, "TERM")
     t.eq(p.stderr:read "a", "")
     wait_until(t, "something still runs over there", function() return sleepers(n) == 0 end)
+end)
+
+-- ---- formats ----
+
+local json = require "rshell.sys.json"
+
+local function objects(text)
+    local list = {}
+    for line in text:gmatch "[^\n]+" do list[#list + 1] = assert(json.decode(line)) end
+    return list
+end
+
+spec.test("--json: an object a host", function(t)
+    local code, out, errors = exec:bind("--json", "-s", "--", "echo hi; printf '\\377'; echo no >&2; exit 3"):run()
+    t.eq(code, 3)
+    t.match(errors, "exited with status 3")
+    local why = "exited with status 3"
+    local function of(host)
+        return {host = host, status = "failed", code = 3, stdout = "hi\n\u{fffd}", stderr = "no\n", error = why}
+    end
+    t.same(objects(out), {of "127.0.0.1", of "127.0.0.2"})
+end)
+
+spec.test("--ndjson: an object a line as it comes, then one a host", function(t)
+    local code, out = exec:bind("--ndjson", "-s", "--", "echo hi; sleep 0.3; echo no >&2"):run()
+    t.eq(code, 0)
+    local list = objects(out)
+    t.eq(#list, 6)
+    t.same({list[1].line, list[2].line, list[3].line, list[4].line}, {"hi", "hi", "no", "no"})
+    t.same({list[1].stream, list[3].stream}, {"out", "err"})
+    t.same({list[5], list[6]}, {
+        {host = "127.0.0.1", status = "ok", code = 0}, {host = "127.0.0.2", status = "ok", code = 0},
+    })
+end)
+
+spec.test("formats exclude each other", function(t)
+    local code, out, errors = exec:bind("-b", "--json", "--", "true"):run()
+    t.same({code, out, errors}, {2, "", "rshell: exec: --fold and --json exclude each other\n"})
+end)
+
+spec.test("hosts are coloured where colours are wanted", function(t)
+    local coloured = exec:with {env = {CLICOLOR_FORCE = "1", NO_COLOR = false}}
+    t.match(coloured("--", "echo", "x"), "\27%[36m127%.0%.0%.1\27%[0m | x\n")
+    local rule = ("-"):rep(15)
+    t.eq(coloured("-b", "--", "echo", "x"), ("%s\n\27[36m127.0.0.[1-2] (2)\27[0m\n%s\nx\n"):format(rule, rule))
+    t.match(exec("--", "echo", "x"), "^127%.0%.0%.[12] | x\n127%.0%.0%.[12] | x\n$")
 end)
 
 bed:close()

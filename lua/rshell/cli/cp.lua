@@ -3,10 +3,12 @@
 local err = require "rshell.shared.error"
 local fail = require "rshell.cli.fail"
 local nodeset = require "rshell.nodeset"
-local progress = require "rshell.cli.progress"
+local json = require "rshell.output.json"
+local progress = require "rshell.output.progress"
 local remote = require "rshell.cli.remote"
 local report = require "rshell.cli.report"
 local task = require "rshell.task"
+local units = require "rshell.output.units"
 
 local LIMIT = 16 -- hosts at once
 
@@ -21,6 +23,7 @@ local M = {
         {"--no-preserve", key = "no_preserve"},
         {"--limit", value = "N", key = "limit", number = true},
         {"-q", "--quiet", key = "quiet"},
+        {"--json", key = "json"},
     },
 }
 
@@ -169,22 +172,26 @@ local function total(jobs)
     return n
 end
 
-local function line_of(jobs, started)
-    local bytes, all, seconds = sum(jobs, "bytes"), total(jobs), task.now() - started
-    local rate = bytes / seconds
-    local parts = {progress.size(bytes), progress.size(rate) .. "/s"}
-    if all and all > 0 then
-        parts[1] = ("%s of %s (%d %%)"):format(parts[1], progress.size(all), bytes * 100 // all)
-        if rate > 0 then parts[3] = progress.time((all - bytes) / rate) .. " left" end
-    end
-    if #jobs > 1 then parts[#parts + 1] = ("%d of %d done"):format(sum(jobs, "ended"), #jobs) end
-    return table.concat(parts, "  ")
+local function line_of(jobs, amount)
+    local line = amount:text(sum(jobs, "bytes"), total(jobs))
+    if #jobs == 1 then return line end
+    return ("%s  %d of %d done"):format(line, sum(jobs, "ended"), #jobs)
 end
 
-local function tell(job, bar, e)
-    bar:clear()
+local function tell(job, e)
     if err.is(e) and not rawget(e, "host") then e.host = job.src_host or job.dst_host end
     report.failure("", e)
+end
+
+--- A copy as an object.
+local function write_json(job, e)
+    json.write {
+        src = job.src.path, src_host = job.src_host, dst = job.dst.path, dst_host = job.dst_host,
+        status = job.done and "ok" or "failed", files = job.done and job.files or nil,
+        bytes = job.done and job.bytes or nil, skipped = job.skipped,
+        error = e and (err.is(e) and e.message or tostring(e)) or nil,
+        kind = err.is(e) and e.kind or nil,
+    }
 end
 
 --- What was copied in all; what failed has copied nothing.
@@ -194,25 +201,27 @@ local function tell_all(jobs, seconds)
         if job.done then done[#done + 1] = job end
     end
     local files, bytes, skipped = sum(done, "files"), sum(done, "bytes"), sum(done, "skipped")
-    local line = ("%d file%s, %s in %.1f s (%s/s)"):format(files, files == 1 and "" or "s", progress.size(bytes),
-        seconds, progress.size(bytes / math.max(seconds, 1e-3)))
+    local line = ("%d file%s, %s in %.1f s (%s/s)"):format(files, files == 1 and "" or "s", units.size(bytes),
+        seconds, units.size(bytes / math.max(seconds, 1e-3)))
     if skipped > 0 then line = ("%s; %d unchanged"):format(line, skipped) end
     io.stderr:write(line, "\n")
 end
 
 local function run_jobs(run, jobs)
     local started, failed = task.now(), 0
-    local bar <close> = progress.new(function() return line_of(jobs, started) end)
+    local amount = progress.amount(units.size)
+    local line <close> = progress.line(function() return line_of(jobs, amount) end)
     require "rshell".parallel(jobs, function(job)
         local ok, e = pcall(copy_one, run, job)
         job.ended = 1
+        if not ok and err.is(e) and e.kind == "cancelled" then error(e, 0) end
+        if run.values.json then write_json(job, not ok and e) end
         if ok then return end
-        if err.is(e) and e.kind == "cancelled" then error(e, 0) end
         failed = failed + 1
-        tell(job, bar, e)
+        tell(job, e)
     end, {limit = remote.limit(run.values, LIMIT)})
-    bar:close()
-    if failed < #jobs and not run.values.quiet and require "rshell.term".is_terminal(2) then
+    line:close()
+    if failed < #jobs and not run.values.quiet and not run.values.json and require "rshell.term".is_terminal(2) then
         tell_all(jobs, task.now() - started)
     end
     if failed > 0 and #jobs > 1 then io.stderr:write(("rshell: %d of %d copies failed\n"):format(failed, #jobs)) end

@@ -1,27 +1,46 @@
 -- rshell doctor HOST: each step of a connection with what was decided and why, and for what fails the next thing to do.
 
+local color = require "rshell.output.color"
 local err = require "rshell.shared.error"
 local fail = require "rshell.cli.fail"
+local json = require "rshell.output.json"
+local layout = require "rshell.output.layout"
 local known = require "rshell.ssh.known_hosts"
 local machine = require "rshell.machine"
 local remote = require "rshell.cli.remote"
 local task = require "rshell.task"
 local text = require "rshell.text"
 
-local M = {name = "doctor", options = remote.with {}}
+local M = {name = "doctor", options = remote.with {{"--json", key = "json"}}}
 
 local PINGS = 5
 
 -- ---- telling ----
 
 local WIDTH = 12
+local INDENT = (" "):rep(WIDTH + 7)
+local STYLES = {ok = "good", note = "warning", FAIL = "error"}
+
+-- Set while --json was given: each step is an object.
+local as_json = false
+
+--- A line about a step, broken where the window ends.
+local function rows_of(line)
+    local window = layout.window(1)
+    line = text.escape(line)
+    return window and layout.wrap(line, math.max(window - #INDENT, 20)) or {line}
+end
 
 --- One step: "ok", "note" or "FAIL", its name, and lines about it.
 local function tell(mark, step, ...)
     local lines = {...}
-    for i, line in ipairs(lines) do
-        local head = i == 1 and ("%-5s %-" .. WIDTH .. "s"):format(mark, step) or (" "):rep(WIDTH + 6)
-        io.stdout:write(head, " ", text.escape(line), "\n")
+    if as_json then return json.write {status = mark:lower(), step = step, lines = lines} end
+    local head = color.paint(STYLES[mark], ("%-5s"):format(mark)) .. (" %-" .. WIDTH .. "s "):format(step)
+    for _, line in ipairs(lines) do
+        for _, row in ipairs(rows_of(line)) do
+            io.stdout:write(head, row, "\n")
+            head = INDENT
+        end
     end
     io.stdout:flush()
 end
@@ -275,6 +294,7 @@ end
 function M.run(values, argv, first)
     local host = argv[first]
     if not host or argv[first + 1] then fail.usage "doctor: one HOST expected" end
+    as_json = values.json or false
     local d = {step = "config"}
     local options = remote.options(values)
     options.retries = 0

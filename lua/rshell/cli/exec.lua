@@ -1,8 +1,12 @@
 -- rshell exec -H HOSTS ... -- CMD ARG...: one command on many machines.
 
+local color = require "rshell.output.color"
 local err = require "rshell.shared.error"
 local fail = require "rshell.cli.fail"
-local progress = require "rshell.cli.progress"
+local fold = require "rshell.output.fold"
+local json = require "rshell.output.json"
+local layout = require "rshell.output.layout"
+local progress = require "rshell.output.progress"
 local remote = require "rshell.cli.remote"
 local task = require "rshell.task"
 local text = require "rshell.text"
@@ -16,6 +20,7 @@ local M = {
         {"-b", "--fold", key = "fold"},
         {"-s", "--shell", key = "shell"},
         {"--json", key = "json"},
+        {"--ndjson", key = "ndjson"},
     },
 }
 
@@ -49,17 +54,23 @@ local function progress_line(state)
     return ("%d of %d done, %d running"):format(state.done, #state.names, running)
 end
 
---- Writes whole lines, and never onto the line of the progress.
-local function line_printer(names, bar)
+--- Writes whole lines, with the host before each.
+local function line_printer(names)
     local width = 0
-    for _, name in ipairs(names) do width = math.max(width, #name) end
+    for _, name in ipairs(names) do width = math.max(width, layout.width(name)) end
     width = math.min(width, 30)
     return function(host, which, line)
-        local out = which == "err" and io.stderr or io.stdout
-        bar:clear()
-        out:write(("%-" .. width .. "s | "):format(host), text.escape(line), "\n")
+        local is_error = which == "err"
+        local out, fd = is_error and io.stderr or io.stdout, is_error and 2 or 1
+        local head = color.paint(is_error and "warning" or "name", layout.pad(host, width), fd)
+        out:write(head, " | ", text.escape(line), "\n")
         out:flush()
     end
+end
+
+--- Each line as an object.
+local function event_printer()
+    return function(host, which, line) json.write {host = host, stream = which, line = line} end
 end
 
 --- Shows each line as it comes; a bad status raises at the end.
@@ -96,15 +107,15 @@ local function summary(results, names)
     return worst
 end
 
+--- An object a host: how it ended, and what it printed where that wasn't shown already.
 local function as_json(results, names)
-    local json = require "rshell.sys.json"
     for _, name in ipairs(names) do
         local r = results[name]
         local code, why = judge(r)
-        io.write(json.encode({
+        json.write {
             host = name, status = r.status, code = r.code or (r.status == "ok" and 0 or nil), stdout = r.stdout,
             stderr = r.stderr, error = code ~= 0 and why or nil,
-        }, {invalid = "replace", sort = true}), "\n")
+        }
     end
 end
 
@@ -129,10 +140,9 @@ local function tell_running(state)
 end
 
 --- The first Ctrl-C shows how things are; the second is not ours: it ends the program, which ends what runs over there.
-local function watch_interrupt(state, bar)
+local function watch_interrupt(state)
     return task.spawn(function()
         require "rshell.term".await_interrupt()
-        bar:clear()
         tell_running(state)
     end)
 end
@@ -152,10 +162,10 @@ end
 
 local function run_all(web, names, words, values)
     local limit, state = remote.limit(values), new_state(names)
-    local bar <close> = progress.new(function() return progress_line(state) end)
-    local _ <close> = watch_interrupt(not values.json and state, bar)
+    local _ <close> = progress.line(function() return progress_line(state) end)
+    local _ <close> = watch_interrupt(not values.json and state)
     if values.json then return web:run(words, {timeout = values.timeout, limit = limit}) end
-    local show = line_printer(names, bar)
+    local show = values.ndjson and event_printer() or line_printer(names)
     local function run(m)
         local c = m.cmd[words[1]]:bind(table.unpack(words, 2)):with {timeout = values.timeout}
         if values.fold then return c() end
@@ -164,16 +174,26 @@ local function run_all(web, names, words, values)
     return web:each(noted(state, run), {limit = limit})
 end
 
+--- How the results are shown, of these at most one.
+local function check_format(values)
+    local given = {}
+    for _, name in ipairs {"fold", "json", "ndjson"} do
+        if values[name] then given[#given + 1] = "--" .. name end
+    end
+    if #given > 1 then fail.usage("exec: %s and %s exclude each other", given[1], given[2]) end
+end
+
 function M.run(values, argv, first)
     if not values.hosts then fail.usage "exec: -H HOSTS says where" end
     local words = words_of(values, argv, first)
+    check_format(values)
     local web <close> = require "rshell.cluster".new(values.hosts, connect_options(values))
     local names = web.hosts
     local results = run_all(web, names, words, values)
-    if values.json then
+    if values.json or values.ndjson then
         as_json(results, names)
     elseif values.fold then
-        io.write(tostring(results:fold()), "\n")
+        io.write(fold.format(results:fold(), 1), "\n")
     end
     return summary(results, names)
 end

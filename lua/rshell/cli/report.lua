@@ -1,5 +1,6 @@
 -- How an error that nobody caught is told on stderr.
 
+local color = require "rshell.output.color"
 local err = require "rshell.shared.error"
 local text = require "rshell.text"
 
@@ -60,7 +61,7 @@ end
 function M.failure(what, e, trace)
     if err.is(e) and e.kind == "cancelled" then return end
     io.stdout:flush()
-    io.stderr:write("rshell: ", what, M.lines(e, trace), "\n")
+    io.stderr:write(color.paint("error", "rshell:", 2), " ", what, M.lines(e, trace), "\n")
 end
 
 --- A message handler for xpcall: keeps the error and where it was raised.

@@ -2,6 +2,7 @@
 
 local err = require "rshell.shared.error"
 local fail = require "rshell.cli.fail"
+local json = require "rshell.output.json"
 local remote = require "rshell.cli.remote"
 local task = require "rshell.task"
 local text = require "rshell.text"
@@ -10,7 +11,7 @@ local LOOK = 0.5 -- seconds between looks whether the connection is still there
 
 local M = {
     name = "tunnel",
-    options = remote.with {{"--reverse", key = "reverse"}},
+    options = remote.with {{"--reverse", key = "reverse"}, {"--json", key = "json"}},
 }
 
 -- ---- LHOST:LPORT:DHOST:DPORT ----
@@ -72,6 +73,18 @@ local function shown(m, t, asked)
     return ("%s %s -> %s %s"):format(near, at(asked.lhost, t.lport), far, at(asked.dhost, t.dport))
 end
 
+--- What was bound.
+local function tell(values, m, t, asked)
+    if values.json then
+        return json.write {
+            host = m.name, lhost = asked.lhost or "localhost", lport = t.lport, dhost = asked.dhost or "localhost",
+            dport = t.dport, reverse = t.reverse or false,
+        }
+    end
+    io.stdout:write(text.escape(shown(m, t, asked)), "\n")
+    io.stdout:flush()
+end
+
 --- Until the connection is gone: Ctrl-C ends the program before that.
 local function watch(m, t)
     while not tostring(t):find "%(defunct%)$" and not m.closed do task.sleep(LOOK) end
@@ -98,8 +111,7 @@ function M.run(values, argv, first)
         open[i] = m:tunnel(asked.lport, asked.dport, {
             host = asked.dhost, lhost = asked.lhost, reverse = values.reverse,
         })
-        io.stdout:write(text.escape(shown(m, open[i], asked)), "\n")
-        io.stdout:flush()
+        tell(values, m, open[i], asked)
     end
     watch(m, open[1])
 end
