@@ -38,7 +38,7 @@ end
 
 local function hello(version)
     local uname = require "rshell.sys.host".uname()
-    return {protocol = 1, version = version, pid = own.pid(), os = uname.sysname, arch = uname.machine}
+    return {protocol = 1, lua = rpc.LUA, version = version, pid = own.pid(), os = uname.sysname, arch = uname.machine}
 end
 
 --- The controller's wishes: how long it may be silent, and how we look in a list of processes.

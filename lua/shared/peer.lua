@@ -10,6 +10,7 @@
 -- What a side hands out by reference is kept until the other side has released it as often as it was sent.
 
 local err = require "rshell.shared.error"
+local failure = require "rshell.shared.failure"
 local rpc = require "rshell.rpc"
 local task = require "rshell.task"
 
@@ -18,6 +19,7 @@ local M = {}
 local CANCEL_SECONDS = 5 -- that the other side has to end what was cancelled
 local AHEAD = 100000 -- calls that a cancel may overtake
 local RELEASE_SECONDS = 0.05 -- that dropped references wait for others
+local NESTED = 200 -- calls inside each other
 local FRAME, EXT = rpc.FRAME, rpc.EXT
 
 ---@class rshell.Peer
@@ -26,30 +28,6 @@ local FRAME, EXT = rpc.FRAME, rpc.EXT
 local Peer = {}
 Peer.__index = Peer
 
--- ---- errors as values ----
-
-local PLAIN = {string = true, number = true, boolean = true}
-
---- An error as it is sent: a table of plain fields, or the text of what isn't one of ours.
-local function error_value(e)
-    if not err.is(e) then return {text = tostring(e)} end
-    local fields = {}
-    for k, v in next, e do
-        if PLAIN[type(v)] then fields[k] = v end
-    end
-    return {fields = fields}
-end
-
---- Raises what came; whatever it is, it is data.
-local function raise(self, v)
-    local fields = type(v) == "table" and v.fields
-    if type(fields) == "table" and type(fields.kind) == "string" then
-        fields.host = fields.host or self.host
-        err.raise(fields)
-    end
-    error(type(v) == "table" and tostring(v.text) or "an error without a text", 0)
-end
-
 local function closed(self)
     err.raise {kind = "closed", host = self.host, message = "the connection to the agent is gone: " .. self.why}
 end
@@ -57,20 +35,45 @@ end
 -- ---- calling ----
 
 local function answer(self, call)
-    if call.n then return table.unpack(call, 1, call.n) end
-    if call.raised then raise(self, call.raised) end
+    local n = call.n
+    if n == 1 then return call[1] end
+    if n then return table.unpack(call, 1, n) end
+    if call.raised then failure.raise(self, call.raised) end
     closed(self)
+end
+
+--- Queues a message; true when who sends more should wait for room. What can't be said is raised, and nothing of it was
+--- handed out.
+function Peer:send(kind, id, ...)
+    self.given_n = 0
+    local ok, crowded = pcall(self.port.send, self.port, kind, id, self.export, ...)
+    if ok then return crowded end
+    for i = 1, self.given_n do self.given[i]:take_back(self) end
+    self.given_n = 0
+    error(crowded, 0)
+end
+
+--- Notes what is handed out by the message that is being made: its take_back(self) undoes that.
+function Peer:give(what)
+    local n = self.given_n + 1
+    self.given_n, self.given[n] = n, what
+end
+
+local function is_too_deep()
+    err.usage("more than %d calls inside each other", NESTED)
 end
 
 --- Sends a call: what finish waits with.
 ---@param target integer a reference of the other side's, 0 for its root
----@param name string?
+---@param name string|integer? a method, or an operation
 function Peer:start(target, name, ...)
     if self.why then closed(self) end
     local id = self.last % 0xffffffff + 1
     local call = {id = id, event = task.event()}
+    local depth = task.locals().depth
+    if depth then target = depth <= NESTED and {target, depth} or is_too_deep() end
     self.last, self.calls[id] = id, call
-    local ok, crowded = pcall(self.port.send, self.port, FRAME.CALL, id, self.export, target, name, ...)
+    local ok, crowded = pcall(self.send, self, FRAME.CALL, id, target, name, ...)
     if not ok and not self.why then -- it can't be said; nothing was sent
         self.calls[id] = nil
         error(crowded, 0)
@@ -105,20 +108,29 @@ end
 
 --- Tells something about a reference, without an answer.
 function Peer:tell(id, name, ...)
-    if not self.why then self.port:send(FRAME.EVENT, id, self.export, name, ...) end
+    if not self.why then self:send(FRAME.EVENT, id, name, ...) end
 end
 
 -- ---- references of ours ----
+
+local Kept = {}
+Kept.__index = Kept
+
+function Kept:take_back(peer, count)
+    self.count = self.count - (count or 1)
+    if self.count == 0 then peer.kept[self.id], peer.kept_by[self.object] = nil, nil end
+end
 
 --- Keeps an object until it is released; its number. Sent once more it is the same.
 function Peer:keep(object)
     local entry = self.kept_by[object]
     if not entry then
-        self.last_kept = self.last_kept + 1
-        entry = {id = self.last_kept, object = object, count = 0}
-        self.kept_by[object], self.kept[entry.id] = entry, entry
+        local id = self.last_kept + 1
+        entry = setmetatable({id = id, object = object, count = 0}, Kept)
+        self.last_kept, self.kept_by[object], self.kept[id] = id, entry, entry
     end
     entry.count = entry.count + 1
+    self:give(entry)
     return entry.id
 end
 
@@ -132,10 +144,7 @@ local function release(self, id, count)
     if not entry or math.type(count) ~= "integer" or count < 1 or count > entry.count then
         error("a reference was released that wasn't given", 0)
     end
-    entry.count = entry.count - count
-    if entry.count == 0 then
-        self.kept[id], self.kept_by[entry.object] = nil, nil
-    end
+    entry:take_back(self, count)
 end
 
 -- ---- references of theirs ----
@@ -166,17 +175,29 @@ end
 
 -- ---- what comes ----
 
+local function fail(self, id, e)
+    local what = failure.pack(self, e)
+    local sent = pcall(self.send, self, FRAME.RAISE, id, what)
+    if not sent and not self.why then self.port:send(FRAME.RAISE, id, nil, failure.plain(what)) end
+end
+
 local function reply(self, id, ok, ...)
     self.tasks[id], self.started[id] = nil, nil
     if self.why then return end
-    if not ok then return self.port:send(FRAME.RAISE, id, nil, error_value((...))) end
-    local sent, e = pcall(self.port.send, self.port, FRAME.REPLY, id, self.export, ...)
-    if not sent and not self.why then self.port:send(FRAME.RAISE, id, nil, error_value(e)) end
+    if not ok then return fail(self, id, (...)) end
+    local sent, e = pcall(self.send, self, FRAME.REPLY, id, ...)
+    if not sent and not self.why then fail(self, id, e) end
 end
 
-local function serve(self, id, ...)
+local function serve(self, id, target, ...)
     self.started[id] = true
-    reply(self, id, pcall(self.serve, ...))
+    local depth = 0
+    if type(target) == "table" then target, depth = target[1], target[2] end
+    if math.type(depth) ~= "integer" or depth < 0 or depth > NESTED then
+        return reply(self, id, false, err.new {kind = "usage", message = "a call that is nested too deeply"})
+    end
+    task.locals().depth = depth + 1
+    reply(self, id, xpcall(self.serve, failure.note, target, ...))
 end
 
 local function refuse(self, id)
@@ -219,8 +240,9 @@ end
 
 handlers[FRAME.REPLY] = function(self, id, ...)
     local call = done(self, id)
-    call.n = select("#", ...)
-    for i = 1, call.n do call[i] = (select(i, ...)) end
+    local n = select("#", ...)
+    call.n, call[1], call[2] = n, ...
+    if n > 2 then table.move({...}, 3, n, 3, call) end
 end
 
 handlers[FRAME.RAISE] = function(self, id, e)
@@ -306,7 +328,7 @@ function M.new(port, how)
         port = port, serve = how.serve, on_event = how.on_event, on_close = how.on_close, host = how.host,
         discard = how.discard, explain = how.explain,
         calls = {}, last = 0, tasks = {}, started = {}, latest = 0, early = {}, kept = {}, kept_by = {},
-        last_kept = 0, dropped = {}, sweep = task.event(), greeted = task.event(),
+        last_kept = 0, given = {}, given_n = 0, told = {}, dropped = {}, sweep = task.event(), greeted = task.event(),
     }, Peer)
     function self.export(value)
         return how.export(self, value)

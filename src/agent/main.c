@@ -18,6 +18,7 @@
 #include "loop/proc.h"
 #include "loop/task.h"
 #include "loop/task_program.h"
+#include "rpc/object.h"
 #include "rpc/rpc.h"
 #include "sys/proc_lua.h"
 #include "sys/stream.h"
@@ -43,6 +44,7 @@ static int search(lua_State *L)
 
 static const luaL_Reg modules[] = {
     {"rshell.agent.own", luaopen_rs_own},
+    {"rshell.object", luaopen_rs_object},
     {"rshell.rpc", luaopen_rs_rpc},
     {NULL, NULL},
 };

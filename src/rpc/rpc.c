@@ -337,6 +337,7 @@ static const constant exts[] = {
     {"YOURS", RS_EXT_YOURS},
     {"FUNCTION", RS_EXT_FUNCTION},
     {"PROMISE", RS_EXT_PROMISE},
+    {"ERROR", RS_EXT_ERROR},
     {NULL, 0},
 };
 
@@ -359,5 +360,7 @@ int luaopen_rs_rpc(lua_State *L)
     luaL_newlib(L, functions);
     add_constants(L, "FRAME", frames);
     add_constants(L, "EXT", exts);
+    lua_pushliteral(L, LUA_RELEASE);
+    lua_setfield(L, -2, "LUA");
     return 1;
 }

@@ -266,7 +266,7 @@ static bool check_marked(struct checker *c)
     return v.kind == RS_ARRAY || v.kind == RS_MAP ? check_table(c, &v) : refuse(c, "a marked table that is none");
 }
 
-/* MINE begins with a number, YOURS is nothing else. */
+/* MINE and YOURS begin with a number. */
 static bool check_hooked(struct checker *c, int ext)
 {
     rs_value v;
@@ -277,7 +277,7 @@ static bool check_hooked(struct checker *c, int ext)
         return false;
     if (numbered && (!check_value(c, &v) || v.kind != RS_INTEGER))
         return c->wrong ? false : refuse(c, "a reference without a number");
-    while (c->at < c->end && ext != RS_EXT_YOURS)
+    while (c->at < c->end)
         if (!check_value(c, &v))
             return false;
     c->depth--;

@@ -100,8 +100,8 @@ spec.test("errors keep their kind and fields, and say where", function(t)
         plain = function() error("no good", 0) end,
         object = function() err.raise {kind = "denied", message = "not for you", path = "/x", secret = print} end,
     }
-    local ok, e = pcall(left.call, left, 0, "plain")
-    t.same({ok, e}, {false, "no good"})
+    local e = t.raises("remote", function() left:call(0, "plain") end)
+    t.same({e.message, e.value, e.host}, {"no good", "no good", "far"})
     e = t.raises("denied", function() left:call(0, "object") end)
     t.same({e.message, e.path, e.host, e.secret}, {"not for you", "/x", "far", nil})
     e = select(2, pcall(left.call, left, 0, "nothing"))

@@ -303,7 +303,8 @@ static const struct {
     {"d6 ff 00 00 00 00", "an unknown extension (at byte 0)"},
     {"c7 00 01", "the bytes end in the middle of a value (at byte 3)"},
     {"d4 01 c0", "a reference without a number (at byte 3)"},
-    {"d5 02 01 02", "an extension that is too long (at byte 3)"},
+    {"c7 00 02", "the bytes end in the middle of a value (at byte 3)"},
+    {"d5 02 a1 61", "a reference without a number (at byte 4)"},
     {"d5 01 01 91", "a table has more elements than bytes follow (at byte 3)"},
 };
 

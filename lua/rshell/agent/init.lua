@@ -57,7 +57,7 @@ local function converse(b, ch, said)
     })
     self.processes = setmetatable({}, {__mode = "v"})
     self.link, self.channel = link, ch
-    self.port:send(FRAME.HELLO, 0, nil, {protocol = 1, keepalive = b.keepalive, who = b.who})
+    self.port:send(FRAME.HELLO, 0, nil, {protocol = 1, lua = rpc.LUA, keepalive = b.keepalive, who = b.who})
     return self
 end
 

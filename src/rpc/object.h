@@ -1,6 +1,6 @@
-/* Objects of the Lua API: userdata whose state is a Lua table that only their own module can reach. */
-#ifndef RS_API_OBJECT_H
-#define RS_API_OBJECT_H
+/* Objects of the Lua API, and proxies: userdata whose state is a Lua table that only their own module can reach. */
+#ifndef RS_RPC_OBJECT_H
+#define RS_RPC_OBJECT_H
 
 #include <lua.h>
 

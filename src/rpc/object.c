@@ -1,4 +1,4 @@
-#include "api/object.h"
+#include "rpc/object.h"
 
 #include <lauxlib.h>
 
