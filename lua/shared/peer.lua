@@ -263,8 +263,8 @@ handlers[FRAME.HELLO] = function(self, _, hello)
     self.greeted:notify()
 end
 
-handlers[FRAME.BYE] = function(self, _, why)
-    self.farewell = type(why) == "string" and why or nil
+handlers[FRAME.BYE] = function(_, _, why)
+    error(type(why) == "string" and why or "the other side has ended", 0)
 end
 
 local function take(self, kind, id, ...)
@@ -278,7 +278,7 @@ local function dispatch(self)
         while true do take(self, self.port:next(self.import)) end
     end)
     if ok or self.why then return end
-    local why = self.farewell or err.is(e) and e.message or tostring(e)
+    local why = err.is(e) and e.message or tostring(e)
     self:close(self.explain and self.explain(why) or why)
 end
 
@@ -298,7 +298,17 @@ function Peer:close(why)
     for _, t in pairs(self.tasks) do t:cancel() end
     self.sweep:notify()
     self.greeted:notify()
+    self.gone:notify()
     if self.on_close then self.on_close(why) end
+end
+
+--- Ends this context, and waits until the other side has.
+---@param seconds number
+function Peer:leave(seconds)
+    local stop = task.now() + seconds
+    if not self.why then self.port:send(FRAME.BYE, 0, nil) end
+    while not self.why and task.now() < stop do self.gone:wait(stop - task.now()) end
+    self:close "closed"
 end
 
 --- What the other side has said of itself; raises when it ends instead.
@@ -329,6 +339,7 @@ function M.new(port, how)
         discard = how.discard, explain = how.explain,
         calls = {}, last = 0, tasks = {}, started = {}, latest = 0, early = {}, kept = {}, kept_by = {},
         last_kept = 0, given = {}, given_n = 0, told = {}, dropped = {}, sweep = task.event(), greeted = task.event(),
+        gone = task.event(),
     }, Peer)
     function self.export(value)
         return how.export(self, value)
