@@ -1,7 +1,6 @@
--- Other processes on this agent's link: fresh ones of our own image, and agents that the controller starts through programs
--- of this machine (sudo, a container's engine, ssh). Their frames are passed on in C.
+-- Other processes on this agent's link: fresh ones of our own image, and agents that the controller starts through
+-- programs of this machine (sudo, a container's engine, ssh). Their frames are passed on in C.
 
-local err = require "rshell.shared.error"
 local own = require "rshell.agent.own"
 local proc = require "rshell.sys.proc"
 local task = require "rshell.task"

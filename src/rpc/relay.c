@@ -138,19 +138,24 @@ static void ignore_user(rs_link_user *u)
 
 /* ---- up: from a process ---- */
 
-static void end_route(route *w)
+/* Takes it out of the list in which `at` points to it. */
+static void end_route(route **at)
 {
+    route *w = *at;
     branch *b = w->branch;
+    *at = w->next;
     rs_link_retire(b->relay->up, w->up.context);
     if (b->link)
         rs_link_retire(b->link, w->up.context);
-    for (route **p = &b->routes; *p; p = &(*p)->next) {
-        if (*p != w)
-            continue;
-        *p = w->next;
-        break;
-    }
     free(w);
+}
+
+static route **place_of(route *w)
+{
+    route **at = &w->branch->routes;
+    while (*at != w)
+        at = &(*at)->next;
+    return at;
 }
 
 static void on_down_frame(rs_link_user *u, const rs_frame *f)
@@ -162,7 +167,7 @@ static void on_down_frame(rs_link_user *u, const rs_frame *f)
         return; /* its link ends next, and we say how */
     (void)rs_link_forward(b->relay->up, f);
     if (bye)
-        end_route(w);
+        end_route(place_of(w));
     if (!b->paused && !rs_link_room(b->relay->up, rs_link_lane(f->type))) {
         b->paused = true;
         rs_link_pause(b->link, true);
@@ -222,7 +227,7 @@ static void free_branch(branch *b)
     rs_link_free(b->link);
     b->link = NULL;
     while (b->routes)
-        end_route(b->routes);
+        end_route(&b->routes);
     free(b);
 }
 

@@ -87,8 +87,9 @@ static int l_send(lua_State *L)
     luaL_checkstack(L, n + 2, "too many values");
     if (n < 4)
         lua_settop(L, 4);
-    rs_buf spare, *to = lp->to ? &spare : &lp->scratch;
+    rs_buf spare;
     rs_buf_init(&spare, 0);
+    rs_buf *to = lp->to ? &spare : &lp->scratch;
     bool failed = encode(L, lp, to) != LUA_OK;
     if (!failed)
         err = lp->p ? rs_port_send(lp->p, type, id, rs_buf_data(to), rs_buf_len(to)) : RS_ECLOSED;

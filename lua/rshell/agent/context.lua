@@ -1,12 +1,12 @@
--- Contexts of an agent's link, on our side: each is a process of its own over there, started by an agent that is there already.
+-- Contexts of an agent's link, on our side: each is a process of its own over there, started by an agent that is there.
 
 local peer = require "rshell.shared.peer"
 local rpc = require "rshell.rpc"
 
 local M = {}
 
---- A peer in a new context. starter(number) makes the call that starts its process, without waiting; what is sent to the
---- peer waits over there until the process has come.
+--- A peer in a new context. starter(number) makes the call that starts its process, without waiting; what is sent to
+--- the peer waits over there until the process has come.
 ---@param parent rshell.Peer an agent's, with .link and .context
 ---@param how table for rshell.shared.peer
 ---@param hello table what it is told first
