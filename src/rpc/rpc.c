@@ -26,12 +26,8 @@ static const constant frames[] = {
 };
 
 static const constant exts[] = {
-    {"MINE", RS_EXT_MINE},
-    {"YOURS", RS_EXT_YOURS},
-    {"FUNCTION", RS_EXT_FUNCTION},
-    {"PROMISE", RS_EXT_PROMISE},
-    {"ERROR", RS_EXT_ERROR},
-    {NULL, 0},
+    {"MINE", RS_EXT_MINE},       {"YOURS", RS_EXT_YOURS}, {"FUNCTION", RS_EXT_FUNCTION},
+    {"PROMISE", RS_EXT_PROMISE}, {"ERROR", RS_EXT_ERROR}, {NULL, 0},
 };
 
 static void add_constants(lua_State *L, const char *name, const constant *list)
