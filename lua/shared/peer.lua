@@ -189,7 +189,13 @@ local function reply(self, id, ok, ...)
     if not sent and not self.why then fail(self, id, e) end
 end
 
-local function serve(self, id, target, ...)
+local function prepared(prepare, serve, ...)
+    prepare()
+    return serve(...)
+end
+
+--- Answers a call; what its arguments still lack, prepare fetches.
+local function serve(self, id, prepare, target, ...)
     self.started[id] = true
     local depth = 0
     if type(target) == "table" then target, depth = target[1], target[2] end
@@ -197,6 +203,7 @@ local function serve(self, id, target, ...)
         return reply(self, id, false, err.new {kind = "usage", message = "a call that is nested too deeply"})
     end
     task.locals().depth = depth + 1
+    if prepare then return reply(self, id, xpcall(prepared, failure.note, prepare, self.serve, target, ...)) end
     reply(self, id, xpcall(self.serve, failure.note, target, ...))
 end
 
@@ -214,7 +221,7 @@ handlers[FRAME.CALL] = function(self, id, ...)
         self.early[id] = nil
         return refuse(self, id)
     end
-    self.tasks[id] = task.spawn(serve, self, id, ...)
+    self.tasks[id] = task.spawn(serve, self, id, self.prepare, ...)
     if self.tasks[id].done then self.tasks[id] = nil end
 end
 
@@ -271,6 +278,7 @@ local function take(self, kind, id, ...)
     local handler = handlers[kind]
     if not handler then error(("a frame of type %d came, which has no place here"):format(kind), 0) end
     handler(self, id, ...)
+    self.prepare = nil
 end
 
 local function dispatch(self)
