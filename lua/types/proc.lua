@@ -21,7 +21,7 @@ local proc = {}
 
 ---@class rshell.ProcSpec: rshell.ProcStage
 ---@field stages? rshell.ProcStage[] a pipeline, in place of argv
----@field pty? true | { rows?: integer, cols?: integer }
+---@field pty? true | { rows?: integer, cols?: integer, raw?: boolean } raw: it changes no byte and shows none
 ---@field foreground? boolean our terminal is lent to it
 ---@field keep? boolean outlives us
 

@@ -131,7 +131,7 @@ void rs_proc_push_exits(lua_State *L, const rs_pgroup *g)
 
 /* ---- starting ---- */
 
-static int push_end(lua_State *L, int handle_at, int fd, int slot, bool pty)
+static int push_end(lua_State *L, int handle_at, int fd, int slot, bool cooked)
 {
     if (fd < 0)
         return 0;
@@ -142,21 +142,22 @@ static int push_end(lua_State *L, int handle_at, int fd, int slot, bool pty)
     rs_lstream_push(L, s);
     if (slot != UV_IN)
         rs_lstream_drain(L, -1);
-    else if (pty)
+    else if (cooked)
         rs_lstream_is_terminal(L, -1);
     lua_setiuservalue(L, handle_at, slot);
     return 0;
 }
 
-static int push_ends(lua_State *L, int handle_at, const rs_proc_ends *ends, bool pty)
+/* cooked: a terminal that takes a key for the end of its input */
+static int push_ends(lua_State *L, int handle_at, const rs_proc_ends *ends, bool cooked)
 {
-    int err = push_end(L, handle_at, ends->in, UV_IN, pty);
+    int err = push_end(L, handle_at, ends->in, UV_IN, cooked);
     if (!err)
-        err = push_end(L, handle_at, ends->out, UV_OUT, pty);
+        err = push_end(L, handle_at, ends->out, UV_OUT, cooked);
     else if (ends->out >= 0)
         close(ends->out);
     if (!err)
-        err = push_end(L, handle_at, ends->err, UV_ERR, pty);
+        err = push_end(L, handle_at, ends->err, UV_ERR, cooked);
     else if (ends->err >= 0)
         close(ends->err);
     return err;
@@ -168,6 +169,14 @@ static bool flag(lua_State *L, const char *key)
     bool on = lua_toboolean(L, -1);
     lua_pop(L, 1);
     return on;
+}
+
+/* Whether the terminal that is asked for is a raw one. */
+static bool raw_pty(lua_State *L)
+{
+    bool raw = lua_getfield(L, 1, "pty") == LUA_TTABLE && lua_getfield(L, -1, "raw") && lua_toboolean(L, -1);
+    lua_settop(L, 2);
+    return raw;
 }
 
 static run *run_new(lua_State *L)
@@ -201,7 +210,7 @@ int rs_proc_spawn(lua_State *L)
     if (!err && pty)
         h->master = fcntl(ends.out, F_DUPFD_CLOEXEC, 3);
     if (!err)
-        err = push_ends(L, 2, &ends, pty);
+        err = push_ends(L, 2, &ends, pty && !raw_pty(L));
     if (!err && flag(L, "foreground"))
         h->run->tty = rs_tty_lend(rs_task_loop(L), rs_pgroup_id(h->run->group));
     if (err) {

@@ -224,12 +224,6 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-static int open_null(starter *s)
-{
-    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    return fd < 0 ? -errno : keep(s, fd);
-}
-
 /* A new pipe: its end for the child is kept until the start, ours goes to *end. */
 static int open_pipe(starter *s, bool child_reads, int *end)
 {
@@ -240,6 +234,20 @@ static int open_pipe(starter *s, bool child_reads, int *end)
     return keep(s, p[!child_reads]);
 }
 
+/* Where a root has no /dev, nothing to read is a pipe that nobody writes to. */
+static int open_null(starter *s, bool child_reads)
+{
+    int end = -1, fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd >= 0)
+        return keep(s, fd);
+    if (errno != ENOENT || !child_reads)
+        return -errno;
+    fd = open_pipe(s, true, &end);
+    if (fd >= 0)
+        close(end);
+    return fd;
+}
+
 static int pick_in(starter *s, int stage, int k)
 {
     int fd = s->prev;
@@ -248,14 +256,14 @@ static int pick_in(starter *s, int stage, int k)
     if (k == 1 && t == DEFAULT && s->feed)
         t = PIPE;
     if (k > 1 && t == DEFAULT)
-        return fd >= 0 ? keep(s, fd) : open_null(s);
+        return fd >= 0 ? keep(s, fd) : open_null(s, true);
     if (fd >= 0)
         close(fd);
     switch (t) {
     case PIPE: return s->pty >= 0 ? s->pty : open_pipe(s, true, &s->ends->in);
     case INHERIT: return 0;
     case TO_FILE: return keep(s, open_target(s->L, stage, "stdin", O_RDONLY, -1, s->f));
-    default: return s->pty >= 0 ? s->pty : open_null(s);
+    default: return s->pty >= 0 ? s->pty : open_null(s, true);
     }
 }
 
@@ -269,7 +277,7 @@ static int pick_out(starter *s, int stage, int k, int mask)
     case PIPE: return s->pty >= 0 ? s->pty : open_pipe(s, false, &s->ends->out);
     case INHERIT: fflush(stdout); return 1;
     case TO_FILE: return keep(s, open_target(s->L, stage, "stdout", O_WRONLY, mask, s->f));
-    default: return open_null(s);
+    default: return open_null(s, false);
     }
 }
 
@@ -289,7 +297,7 @@ static int pick_err(starter *s, int stage, int mask, int out)
     case INHERIT: fflush(stdout); return 2;
     case TO_OUT: return out;
     case TO_FILE: return keep(s, open_target(s->L, stage, "stderr", O_WRONLY, mask, s->f));
-    default: return open_null(s);
+    default: return open_null(s, false);
     }
 }
 
@@ -344,12 +352,24 @@ static int start_stage(starter *s, int spec, int stage, int k)
     return err;
 }
 
+/* A line is a line of bytes: no echo, no editing, no signals by keys. */
+static int make_raw(int fd)
+{
+    struct termios t;
+    if (tcgetattr(fd, &t))
+        return -errno;
+    cfmakeraw(&t);
+    return tcsetattr(fd, TCSANOW, &t) ? -errno : 0;
+}
+
 /* A pseudo terminal: our side twice, for reading and for writing. */
 static int open_pty(starter *s, int spec)
 {
     struct winsize size = {.ws_row = 24, .ws_col = 80};
     lua_State *L = s->L;
+    bool raw = false;
     if (lua_getfield(L, spec, "pty") == LUA_TTABLE) {
+        raw = flag_field(L, lua_gettop(L), "raw");
         size.ws_row = (unsigned short)int_field(L, -1, "rows", 24);
         size.ws_col = (unsigned short)int_field(L, -1, "cols", 80);
     }
@@ -367,7 +387,7 @@ static int open_pty(starter *s, int spec)
     if (s->pty < 0 || s->ends->in < 0)
         return -errno;
     ioctl(master, TIOCSWINSZ, &size);
-    return 0;
+    return raw ? make_raw(s->pty) : 0;
 }
 
 static int start_all(starter *s, int spec, int stages)
