@@ -5,7 +5,7 @@
 --                             +--> says why not: another CPU, no gzip, no place to run, no room
 --
 -- The image is unpacked into a file that has no name any more: its folder is removed before the first byte arrives, and
--- the open file is executed. Where there is no /proc the agent removes it itself.
+-- the open file is executed. Where there is no /proc the agent removes it itself. A bare root has no /dev/null either.
 
 local shell = require "rshell.bare.shell"
 local task = require "rshell.task"
@@ -16,18 +16,19 @@ local STDERR_KEPT = 4096
 
 -- @words are filled in. d: where it lands; i: its number, so that the next try can go on after it.
 local PROGRAM = [[
-N=@nonce;a=$(uname -sm);[ "$a" = "Linux @arch" ]||{ echo $N uname $a;exit;}
-command -v @unpack >/dev/null||{ echo $N gzip;exit;}
+N=@nonce;[ -c /dev/null ]&&exec 5>/dev/null||exec 5>&2
+a=$(uname -sm);[ "$a" = "Linux @arch" ]||{ echo $N uname $a;exit;}
+command -v @unpack >&5||{ echo $N gzip;exit;}
 u=$(umask);umask 077;i=0;o=
 trap '[ -z "$f" ]||rm -rf "$f"' 0 1 2 15
 for d in "$XDG_RUNTIME_DIR" /dev/shm /tmp /var/tmp "$HOME";do i=$((i+1));f=
 [ $i -gt @skip ]&&[ -n "$d" ]&&[ -d "$d" ]&&[ -w "$d" ]||continue
-f=$d/.$N;mkdir "$f" 2>/dev/null||{ f=;continue;}
+f=$d/.$N;mkdir "$f" 2>&5||{ f=;continue;}
 printf "#!/bin/sh\n" >$f/a&&chmod 700 $f/a&&$f/a&&: >$f/a&&exec 3>$f/a 4<$f/a&&{ o=$i;break;}
-rm -rf "$f";done 2>/dev/null
+rm -rf "$f";done 2>&5
 [ "$o" ]||{ echo $N noexec;exit;}
 p=/proc/self/fd/4;[ -e $p ]&&{ rm -rf "$f";f=;}||p=$f/a
-dd bs=@size count=1 iflag=fullblock 2>/dev/null 3>&- 4<&-|@unpack @how 2>/dev/null >&3 4<&-||{ echo $N write $i;exit;}
+dd bs=@size count=1 iflag=fullblock 2>&5 3>&- 4<&-|@unpack @how 2>&5 >&3 4<&-||{ echo $N write $i;exit;}
 exec 3>&-;trap - 0 1 2 15;umask $u;echo $N agent;exec $p serve @args "$f"
 ]]
 
@@ -69,12 +70,12 @@ end
 --- over there; or nil and the program's words.
 local function try(connector, how)
     local nonce = ("rs%016x"):format(math.random(0))
-    local line = shell.line(program {
+    local text = program {
         nonce = nonce, arch = how.arch, skip = how.skip, size = #how.image, args = how.args,
         unpack = how.raw and "cat" or "gzip", how = how.raw and "" or "-dc",
-    })
-    local ch, text, name = connector.exec(line)
-    if not ch then return nil, "exec " .. text, name end
+    }
+    local ch, why, name = connector.exec(connector.plain and text or shell.line(text))
+    if not ch then return nil, "exec " .. why, name end
     local said = {text = ""}
     local begun
     local ok, words, noise = pcall(function()
@@ -105,11 +106,11 @@ local reasons = {
 }
 
 --- Starts one: what how.begin gave, and the CPU; or nil and why there is none. how: images(arch), programs(arch) (the
---- same, not compressed), arch, args, begin(ch, said).
+--- same, not compressed), raw (whether to begin with that), arch, args, begin(ch, said).
 ---@param connector table
 ---@param how table
 function M.start(connector, how)
-    local arch, skip, tried, raw = how.arch, 0, {}, false
+    local arch, skip, tried, raw = how.arch, 0, {}, how.raw or false
     while true do
         local image = (raw and how.programs or how.images)(arch)
         if not image then return nil, reasons.uname("Linux " .. arch) end

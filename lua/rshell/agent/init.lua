@@ -56,7 +56,7 @@ local function converse(b, ch, said)
         end,
     })
     self.processes = setmetatable({}, {__mode = "v"})
-    self.link, self.channel, self.context = link, ch, 0
+    self.link, self.channel = link, ch
     self.port:send(FRAME.HELLO, 0, nil, {protocol = 1, lua = rpc.LUA, keepalive = b.keepalive, who = b.who})
     return self
 end
@@ -64,7 +64,7 @@ end
 --- The peer of an agent that answers, or nil and why there is none.
 local function start(b, begin)
     local self, arch = boot.start(b.connector, {
-        images = b.images, programs = b.programs, arch = b.arch, args = "0", begin = begin,
+        images = b.images, programs = b.programs, raw = b.raw, arch = b.arch, args = "0", begin = begin,
     })
     if not self then
         local why = b.connector.broken()
@@ -199,13 +199,15 @@ end
 
 local MODULES = {fs = true, proc = true, net = true, host = true}
 
---- how: images(arch), programs(arch), must (no fallback), keepalive, arch, notice(reason).
+--- how: images(arch), programs(arch), raw (whether to begin with these), must (no fallback), keepalive, arch,
+--- notice(reason).
 ---@param conn rshell.Connection
 ---@param connector table
 ---@param how table
 function M.new(conn, connector, how)
     local b = {
-        conn = conn, connector = connector, images = how.images, programs = how.programs, must = how.must,
+        conn = conn, connector = connector, images = how.images, programs = how.programs, raw = how.raw,
+        must = how.must,
         notice = how.notice, keepalive = how.keepalive or 15, arch = how.arch or "x86_64",
         hash = require "rshell.sys.hash",
         who = ("%s@%s"):format(os.getenv "USER" or os.getenv "LOGNAME" or "rshell", uname().nodename),

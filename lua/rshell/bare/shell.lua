@@ -38,6 +38,8 @@ local function coded(program)
     return (program:gsub([=[[^%w _./:=,+@%%"$();|&<>%[%]{}*?#-]]=], CODES))
 end
 
+M.code = coded
+
 local WRAPPED_START = [[exec /bin/sh -c 'eval "$(printf %b "$1")"' sh ']]
 local WRAPPED = WRAPPED_START:gsub("%%", "%%%%") .. "%s'"
 
