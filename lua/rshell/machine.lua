@@ -162,8 +162,20 @@ end
 function members:list_processes() return require "rshell.processes".list(state(self)) end
 function members:pgrep(pattern) return require "rshell.processes".grep(state(self), pattern) end
 
+-- ---- machines inside or behind it ----
+
+local function inside(self, ...) return require "rshell.inside".open(state(self), ...) end
+
+function members:sudo(opts) return inside(self, "sudo", opts) end
+function members:su(opts) return inside(self, "su", opts) end
+function members:doas(opts) return inside(self, "doas", opts) end
+function members:container(name, opts) return inside(self, "container", opts, name) end
+function members:chroot(dir, opts) return inside(self, "chroot", opts, dir) end
+function members:via(way, opts) return inside(self, "via", opts, way) end
+function members:ssh(target, opts) return inside(self, "ssh", opts, target) end
+
 -- What later parts bring; the names are taken, so that none becomes a command.
-for _, name in ipairs {"sudo", "su", "doas", "container", "chroot", "via", "ssh", "deploy", "connect"} do
+for _, name in ipairs {"deploy", "connect"} do
     members[name] = function(self)
         state(self)
         err.raise {kind = "usage", message = ("m:%s: not in this version"):format(name)}
@@ -192,7 +204,9 @@ function method_mt.__index(self)
 end
 
 local program_methods = {}
-for _, name in ipairs {"sh", "sudo", "su", "doas", "ssh"} do program_methods[name] = make_method {name = name} end
+for _, name in ipairs {"sh", "sudo", "su", "doas", "chroot", "ssh"} do
+    program_methods[name] = make_method {name = name}
+end
 
 -- ---- the object ----
 

@@ -14,7 +14,7 @@
 ---@field env rshell.Environment
 ---@field cmd table<string, rshell.Command> every name is a command, also those of members
 ---@field python rshell.Command python3 over there, else python
----@field backend string "local" or "bare"
+---@field backend string "local", "agent" or "bare"
 ---@field closed boolean
 ---@field [string | rshell.Path] rshell.Command
 local Machine = {}
@@ -112,33 +112,80 @@ function Machine:ping() end
 ---Closes the connection; `here` and views close nothing.
 function Machine:close() end
 
----A machine as another account of it. Not in this version: raises `usage`.
----@param ... any
-function Machine:sudo(...) end
+---What all machines inside take.
+---@class rshell.InsideOptions
+---@field env? table<string, string | number | false>
+---@field cwd? string
+---@field timeout? number seconds for each operation
+---@field agent? boolean true: no agent in there is an error; false: none is wanted
 
----A machine as another account of it. Not in this version: raises `usage`.
----@param ... any
-function Machine:su(...) end
+---@class rshell.AccountOptions: rshell.InsideOptions
+---@field user? string root by default
+---@field password? string | fun(prompt: string): string called when it is asked for
 
----A machine as another account of it. Not in this version: raises `usage`.
----@param ... any
-function Machine:doas(...) end
+---@class rshell.LoginOptions: rshell.AccountOptions
+---@field login? boolean as sudo -i and su -l: the account's own start-up files and home
 
----A container of it, as a machine. Not in this version: raises `usage`.
----@param ... any
-function Machine:container(...) end
+---This machine as another account. Raises kind `auth` at once where the password is wrong, or missing.
+---@param options? rshell.LoginOptions
+---@return rshell.Machine
+function Machine:sudo(options) end
 
----A folder of it, as a machine. Not in this version: raises `usage`.
----@param ... any
-function Machine:chroot(...) end
+---The same with su.
+---@param options? rshell.LoginOptions
+---@return rshell.Machine
+function Machine:su(options) end
 
----A machine behind a connector. Not in this version: raises `usage`.
----@param ... any
-function Machine:via(...) end
+---The same with doas.
+---@param options? rshell.AccountOptions
+---@return rshell.Machine
+function Machine:doas(options) end
 
----A machine behind it. Not in this version: raises `usage`.
----@param ... any
-function Machine:ssh(...) end
+---@class rshell.ContainerOptions: rshell.InsideOptions
+---@field engine? string docker (podman where that isn't there), podman, nerdctl, kubectl, lxc, incus; also with its path
+---@field user? string
+
+---A running container on it.
+---@param name string
+---@param options? rshell.ContainerOptions
+---@return rshell.Machine
+function Machine:container(name, options) end
+
+---@class rshell.ChrootOptions: rshell.InsideOptions
+---@field user? string root by default
+
+---A folder of it as the root of a machine.
+---@param dir string | rshell.Path
+---@param options? rshell.ChrootOptions
+---@return rshell.Machine
+function Machine:chroot(dir, options) end
+
+---Where a program of yours leads: words that come before the program to run, or a function that gets its words and returns
+---those to run in their place.
+---@param way string[] | fun(argv: string[]): string[]
+---@param options? rshell.InsideOptions
+---@return rshell.Machine
+function Machine:via(way, options) end
+
+---@class rshell.InsideSshOptions: rshell.InsideOptions
+---@field user? string
+---@field port? integer
+---@field keyfile? string | string[] files of this machine, as all below
+---@field password? string | fun(prompt: string): string
+---@field jump? string
+---@field config? string | false
+---@field known_hosts? string
+---@field host_keys? "strict" | "accept-new" | "off"
+---@field connect_timeout? number seconds
+---@field ciphers? string
+---@field compression? boolean
+---@field forward_agent? boolean
+
+---A host behind it, with this machine's own ssh client.
+---@param target string
+---@param options? rshell.InsideSshOptions
+---@return rshell.Machine
+function Machine:ssh(target, options) end
 
 ---A server for RPC. Not in this version: raises `usage`.
 ---@param ... any

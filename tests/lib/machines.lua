@@ -84,6 +84,26 @@ kinds["agent-ssh"] = {
     get = function() return agent_over_ssh "127.0.0.1" end, other = function() return agent_over_ssh "%s@127.0.0.1" end,
 }
 
+-- Another account of this machine, and of one with an agent; as root only.
+local accounts
+local outers = {}
+
+local function as_account(outer)
+    outers[#outers + 1] = outer
+    if not accounts then
+        accounts = require "accounts".new()
+        accounts:add()
+    end
+    return outer:sudo {user = accounts.names[1]}
+end
+
+kinds.sudo = {
+    get = function() return as_account(here "this one") end, other = function() return as_account(here "other") end,
+}
+kinds["agent-sudo"] = {
+    get = function() return as_account(agent "agent"()) end, other = function() return as_account(agent "other"()) end,
+}
+
 -- For what goes from one to the other.
 kinds.up = {get = kinds["local"].get, other = kinds.bare.other}
 kinds.down = {get = kinds.bare.get, other = kinds["local"].other}
@@ -111,7 +131,9 @@ local function once(which)
 end
 
 --- True where programs are started by a shell over there, without an agent.
-function machines.is_bare() return machines.kind ~= "local" and not machines.kind:find "^agent" end
+function machines.is_bare()
+    return machines.kind ~= "local" and machines.kind ~= "sudo" and not machines.kind:find "^agent"
+end
 
 --- kB that may be on their way through a machine to a reader that has stopped: pipes, and over SSH its windows of up to
 --- 2 MB a direction, what libssh keeps of one, and our own 1 MB a stream.
@@ -137,7 +159,9 @@ function machines.bed() return bed end
 --- Ends what was started for them; spec.finish does it.
 function machines.close()
     for _, m in pairs(made) do m:close() end
+    for _, m in ipairs(outers) do m:close() end
     if bed then bed:close() end
+    if accounts then accounts:close() end
     if kind.clear then kind.clear() end
 end
 

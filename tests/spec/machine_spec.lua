@@ -290,7 +290,7 @@ spec.test("members are called with a colon", function(t)
 end)
 
 spec.test("later names say so", function(t)
-    for _, name in ipairs {"sudo", "su", "doas", "container", "chroot", "via", "ssh", "deploy", "connect"} do
+    for _, name in ipairs {"deploy", "connect"} do
         local e = t.raises("usage", function() return m[name](m, "x") end)
         t.eq(e.message, "m:" .. name .. ": not in this version")
     end

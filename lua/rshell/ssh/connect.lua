@@ -361,6 +361,7 @@ end
 function Connection:close()
     if rawget(self, "closed") then return end
     task.shield(function()
+        if self.inner then require "rshell.inside".close_all(self) end
         if package.loaded["rshell.tempdir"] and not self.session:broken() then
             pcall(require "rshell.tempdir".clear, self)
         end

@@ -1,0 +1,149 @@
+-- A connector (see rshell.bare) to a place inside a machine: what runs there is started by a program on that machine,
+-- such as sudo, through the machine's own primitives.
+
+local err = require "rshell.shared.error"
+local shell = require "rshell.bare.shell"
+local talk = require "rshell.inside.talk"
+local task = require "rshell.task"
+local view = require "rshell.view"
+
+local M = {}
+
+local LEAVE_SECONDS = 3 -- that what runs inside has to end by itself, once nobody talks to it
+
+-- ---- channels ----
+
+---@class rshell.inside.Channel
+local Channel = {}
+Channel.__index = Channel
+
+function Channel:wait(seconds)
+    local exits, text, name = self.handle:wait(seconds)
+    if not exits then return nil, text, name end
+    return exits[1] or {}
+end
+
+function Channel:exit() return self.handle:exits()[1] end
+function Channel:signal(name) return self.handle:kill(name) end
+function Channel:resize(rows, cols) return self.handle:resize(rows, cols) end
+
+--- What hangs on a terminal ends when that is gone. The rest reads the end of its input; who doesn't mind is ended.
+local function leave(handle, terminal)
+    if not terminal and not handle:wait(LEAVE_SECONDS) then handle:stop(LEAVE_SECONDS) end
+    handle:release()
+end
+
+function Channel:close()
+    if self.closed then return end
+    self.closed = true
+    for _, s in ipairs {self.stdin or false, self.stdout or false, self.stderr or false} do
+        if s then s:close() end
+    end
+    task.spawn(function() pcall(leave, self.handle, self.terminal) end)
+end
+
+-- ---- starting ----
+
+local function nonce() return ("rs%016x"):format(math.random(0)) end
+
+--- What /bin/sh runs in there at first: it says that it is there, and reads a line with its program. So what others see
+--- of it, as the log of sudo, is short. A terminal has one stream for all that is printed: errors would be mixed with
+--- what the program says.
+local function starter(place, how)
+    local head = ""
+    if how.wanted then
+        head = "stty sane 2>/dev/null;" -- it is to be used as a terminal
+    elseif how.terminal then
+        head = "exec 2>/dev/null;"
+    end
+    return ('%s%secho %s;IFS= read -r p;eval "$(printf %%b "$p")"'):format(head, place.prelude or "", how.nonce)
+end
+
+local function spec(c, how)
+    local place, v = c.place, c.view
+    local argv, other = place:argv(starter(place, how), how)
+    local pty = how.wanted or how.terminal and {}
+    if pty then pty = {rows = pty.rows, cols = pty.cols, raw = true} end
+    return {
+        argv = argv, other = other, stdin = "pipe", cwd = view.start_dir(v), env = view.env(v), umask = v.umask,
+        user = v.user, pty = pty or nil,
+    }
+end
+
+--- A program that can't even be started.
+local function missing(c, argv, text, name)
+    if name == "ECLOSED" then return nil, text, name end
+    if name == "ENOENT" then
+        err.raise {
+            kind = "notfound", host = c.host, name = argv[1],
+            message = ("no program '%s' on %s"):format(argv[1], c.view.conn.name),
+        }
+    end
+    err.raise {kind = err.kind_of(name), host = c.host, name = name, message = ("%s: %s"):format(argv[1], text)}
+end
+
+local function wrap(handle, terminal)
+    return setmetatable({
+        handle = handle, terminal = terminal, stdin = handle.stdin, stdout = handle.stdout, stderr = handle.stderr,
+    }, Channel)
+end
+
+--- One attempt: a channel; false and the conversation where the program has ended before.
+local function attempt(c, line, how)
+    local s = spec(c, how)
+    local handle, text, name = view.call(c.view, "proc", "spawn", s)
+    if not handle then return missing(c, s.argv, text, name) end
+    local ch = wrap(handle, s.pty ~= nil)
+    local ok, runs, t = pcall(talk.hold, ch, {
+        nonce = how.nonce, what = c.place.what, host = c.host, password = c.place.password, prompt = how.prompt,
+    })
+    if ok and runs and pcall(ch.stdin.write, ch.stdin, shell.code(line) .. "\n") then return ch end
+    t = ok and t
+    if t then t.exit = ch:wait(1) or {} end
+    ch:close()
+    if not ok then error(runs, 0) end
+    return false, t
+end
+
+--- Some want to see a terminal (requiretty): they have ended without a question, and get one.
+local function exec(c, line, opts)
+    local how = {nonce = nonce(), prompt = c.place.prompt and nonce() .. ":", wanted = opts and opts.pty}
+    how.terminal = how.wanted or c.place.terminal or c.needs_terminal
+    local ch, t, name = attempt(c, line, how)
+    if ch or ch == nil then return ch, t, name end
+    if not t.asked and not how.terminal and c.place.may_want_terminal and t.exit.code then
+        how.terminal = true
+        local second = attempt(c, line, how)
+        c.needs_terminal = second and true
+        if second then return second end
+    end
+    c.place:refused(t)
+end
+
+-- ---- the connector ----
+
+local function elsewhere() return nil, "not possible there without an agent", "EUNSUPPORTED" end
+
+--- The connector for a place inside the machine of a view. place: what and host, for errors; argv(self, program, how),
+--- the words that make /bin/sh run the program in there, and a second name of the first; prelude, of that program;
+--- password; prompt, whether it prints a prompt of ours; terminal, whether it needs one; may_want_terminal;
+--- refused(self, talk), which raises why it has ended; same_net, whether its network is the machine's.
+---@param v rshell.View
+---@param place table
+function M.new(v, place)
+    local c = {view = v, place = place, host = place.host}
+    local connector = {host = place.host, plain = true}
+    function connector.exec(line, opts) return exec(c, line, opts) end
+
+    function connector.broken()
+        if v.conn.closed then return ("the machine %s was closed"):format(v.conn.name) end
+    end
+
+    connector.connect_tcp, connector.connect_unix = elsewhere, elsewhere
+    if place.same_net then
+        function connector.connect_tcp(host, port) return view.call(v, "net", "connect", host, port) end
+    end
+    return connector
+end
+
+return M

@@ -1,0 +1,9 @@
+-- machine_spec on another account of a machine, this one.
+local folder = arg[0]:gsub("[^/]*$", "")
+package.path = folder .. "../lib/?.lua;" .. package.path
+if require("rshell").here["id"]("-u") ~= "0\n" then
+    print "1..0 # SKIP needs root: it makes accounts"
+    os.exit(0)
+end
+require("machines").use "sudo"
+dofile(folder .. "machine_spec.lua")
