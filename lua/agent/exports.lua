@@ -83,7 +83,7 @@ exporters["rshell.Listener"] = function(self, listener)
     }
 end
 
-for _, class in ipairs {"rshell.File", "rshell.Walker", "rshell.Copier"} do
+for _, class in ipairs {"rshell.File", "rshell.Walker", "rshell.Copier", "rshell.agent.Held"} do
     exporters[class] = function(self, object)
         return MINE, self:keep(object), "object", class
     end
@@ -92,7 +92,7 @@ end
 --- For rshell.shared.peer.
 function M.export(self, value)
     local mt = debug.getmetatable(value)
-    local exporter = type(value) == "userdata" and exporters[mt and mt.__name]
+    local exporter = exporters[mt and mt.__name]
     if not exporter then error(("a %s can't be sent"):format(mt and mt.__name or type(value)), 0) end
     return exporter(self, value)
 end

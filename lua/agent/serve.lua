@@ -12,23 +12,25 @@ local MODULES = {fs = true, proc = true, net = true, host = true, hash = true}
 -- ---- what can be called ----
 
 --- "fs.stat": the functions of the modules, each looked for once.
-local functions = setmetatable({}, {
-    __index = function(t, name)
-        local module, fn = tostring(name):match "^(%l+)%.([%l_%d]+)$"
-        local f = MODULES[module] and require("rshell.sys." .. module)[fn]
-        if type(f) ~= "function" then error(("no function %q"):format(tostring(name)), 0) end
-        t[name] = f
-        return f
-    end,
-})
+local function functions(contexts)
+    return setmetatable({}, {
+        __index = function(t, name)
+            local module, fn = tostring(name):match "^(%l+)%.([%l_%d]+)$"
+            local f = MODULES[module] and require("rshell.sys." .. module)[fn] or module == "context" and contexts[fn]
+            if type(f) ~= "function" then error(("no function %q"):format(tostring(name)), 0) end
+            t[name] = f
+            return f
+        end,
+    })
+end
 
 local function method(object, name, ...)
     return object[name](object, ...)
 end
 
 --- Target 0 is the root; others are objects that were handed out.
-local function answer(self, target, name, ...)
-    if target == 0 then return functions[name](...) end
+local function answer(self, root, target, name, ...)
+    if target == 0 then return root[name](...) end
     local object = self:object(target)
     if not object then error("a reference that isn't there", 0) end
     return method(object, name, ...)
@@ -56,9 +58,10 @@ return function(context, folder, version)
     if folder and folder ~= "" then require "rshell.sys.fs".remove(folder, {recursive = true}) end
     local link = rpc.link(own.streams())
     local ended = task.event()
+    local root = functions(require "agent.contexts".new(link, context))
     local self
     self = peer.new(link:port(context, false), {
-        serve = function(...) return answer(self, ...) end,
+        serve = function(...) return answer(self, root, ...) end,
         export = exports.export, import = exports.import,
         on_close = function() ended:notify() end,
     })

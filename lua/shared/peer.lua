@@ -189,7 +189,13 @@ local function reply(self, id, ok, ...)
     if not sent and not self.why then fail(self, id, e) end
 end
 
-local function serve(self, id, target, ...)
+local function prepared(prepare, serve, ...)
+    prepare()
+    return serve(...)
+end
+
+--- Answers a call; what its arguments still lack, prepare fetches.
+local function serve(self, id, prepare, target, ...)
     self.started[id] = true
     local depth = 0
     if type(target) == "table" then target, depth = target[1], target[2] end
@@ -197,6 +203,7 @@ local function serve(self, id, target, ...)
         return reply(self, id, false, err.new {kind = "usage", message = "a call that is nested too deeply"})
     end
     task.locals().depth = depth + 1
+    if prepare then return reply(self, id, xpcall(prepared, failure.note, prepare, self.serve, target, ...)) end
     reply(self, id, xpcall(self.serve, failure.note, target, ...))
 end
 
@@ -214,7 +221,7 @@ handlers[FRAME.CALL] = function(self, id, ...)
         self.early[id] = nil
         return refuse(self, id)
     end
-    self.tasks[id] = task.spawn(serve, self, id, ...)
+    self.tasks[id] = task.spawn(serve, self, id, self.prepare, ...)
     if self.tasks[id].done then self.tasks[id] = nil end
 end
 
@@ -263,14 +270,15 @@ handlers[FRAME.HELLO] = function(self, _, hello)
     self.greeted:notify()
 end
 
-handlers[FRAME.BYE] = function(self, _, why)
-    self.farewell = type(why) == "string" and why or nil
+handlers[FRAME.BYE] = function(_, _, why)
+    error(type(why) == "string" and why or "the other side has ended", 0)
 end
 
 local function take(self, kind, id, ...)
     local handler = handlers[kind]
     if not handler then error(("a frame of type %d came, which has no place here"):format(kind), 0) end
     handler(self, id, ...)
+    self.prepare = nil
 end
 
 local function dispatch(self)
@@ -278,7 +286,7 @@ local function dispatch(self)
         while true do take(self, self.port:next(self.import)) end
     end)
     if ok or self.why then return end
-    local why = self.farewell or err.is(e) and e.message or tostring(e)
+    local why = err.is(e) and e.message or tostring(e)
     self:close(self.explain and self.explain(why) or why)
 end
 
@@ -298,7 +306,17 @@ function Peer:close(why)
     for _, t in pairs(self.tasks) do t:cancel() end
     self.sweep:notify()
     self.greeted:notify()
+    self.gone:notify()
     if self.on_close then self.on_close(why) end
+end
+
+--- Ends this context, and waits until the other side has.
+---@param seconds number
+function Peer:leave(seconds)
+    local stop = task.now() + seconds
+    if not self.why then self.port:send(FRAME.BYE, 0, nil) end
+    while not self.why and task.now() < stop do self.gone:wait(stop - task.now()) end
+    self:close "closed"
 end
 
 --- What the other side has said of itself; raises when it ends instead.
@@ -329,6 +347,7 @@ function M.new(port, how)
         discard = how.discard, explain = how.explain,
         calls = {}, last = 0, tasks = {}, started = {}, latest = 0, early = {}, kept = {}, kept_by = {},
         last_kept = 0, given = {}, given_n = 0, told = {}, dropped = {}, sweep = task.event(), greeted = task.event(),
+        gone = task.event(),
     }, Peer)
     function self.export(value)
         return how.export(self, value)

@@ -133,6 +133,11 @@ local function fields_of(e)
     return fields
 end
 
+local function packed(self, value, ext, ...)
+    if ext then return ext, ... end
+    return give(self, value)
+end
+
 --- For rshell.shared.peer.
 function M.export(self, value)
     local kind = type(value)
@@ -142,12 +147,14 @@ function M.export(self, value)
             if s.peer == self then return YOURS, s.id end
         else
             local r = referred(value)
-            if r then value = r.value end
+            if r then return give(self, r.value) end
+            if self.pack then return packed(self, value, self:pack(value)) end
         end
     elseif kind == "function" then
         local p, name = proxy.field(value)
         local s = p and proxy.state(p)
         if s and s.peer == self then return YOURS, s.id, name end
+        if self.shipping then return packed(self, value, self:pack(value)) end
     elseif err.is(value) then
         return EXT.ERROR, fields_of(value)
     end
@@ -218,6 +225,11 @@ importers[EXT.ERROR] = function(_, fields)
     return err.new(fields)
 end
 
+importers[EXT.FUNCTION] = function(self, ...)
+    if not self.unpack then return nil, "a function came, where none may come from" end
+    return self:unpack(...)
+end
+
 --- For rshell.shared.peer.
 function M.import(self, ext, ...)
     local importer = importers[ext]
@@ -228,7 +240,7 @@ end
 -- ---- peers ----
 
 --- A peer of which all values can go either way. how: as for rshell.shared.peer, without export and import;
---- serve(name, ...) answers the calls of its root.
+--- serve(name, ...) answers the calls of its root; pack and unpack write and read functions that are shipped.
 ---@param port userdata
 ---@param how table
 ---@return rshell.Peer
@@ -245,6 +257,7 @@ function M.peer(port, how)
         export = M.export, import = M.import, on_event = how.on_event, on_close = how.on_close,
         discard = how.discard, explain = how.explain, host = how.host,
     })
+    self.pack, self.unpack, self.namespace = how.pack, how.unpack, how.namespace
     self.proxies = setmetatable({}, WEAK_VALUES)
     self.shapes, self.nshapes, self.described, self.classes = {}, 0, setmetatable({}, WEAK_KEYS), {}
     return self

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/guard.h"
+#include "agent/heap.h"
 #include "agent/own.h"
 #include "base/embedded.h"
 #include "base/err.h"
@@ -76,17 +77,39 @@ static int run(lua_State *L, int argc, char **argv)
     return (int)lua_tointeger(L, -1);
 }
 
+static int panic(lua_State *L)
+{
+    const char *what = lua_tostring(L, -1);
+    fprintf(stderr, "rshell-agent: %s\n", what ? what : "an error without a text");
+    return 0;
+}
+
 static int open_all(rs_loop **loop, lua_State **L)
 {
     int err = rs_loop_new(loop);
     if (err)
         return err;
-    *L = luaL_newstate();
+    *L = lua_newstate(rs_heap_alloc, NULL);
     if (!*L)
         return -ENOMEM;
+    lua_atpanic(*L, panic);
     open_modules(*L);
     rs_task_init(*L, *loop);
     return 0;
+}
+
+static void on_nudge(int sig)
+{
+    (void)sig;
+    rs_task_nudge();
+}
+
+/* Our parent tells us so that there is something on our link that a busy program should not be waited for. */
+static void listen_to_nudges(void)
+{
+    struct sigaction act = {.sa_handler = on_nudge, .sa_flags = SA_RESTART};
+    sigemptyset(&act.sa_mask);
+    sigaction(SIGURG, &act, NULL);
 }
 
 /* It is gone when its link is, and what it has started with it. */
@@ -94,6 +117,7 @@ static void begin_service(int argc, char **argv)
 {
     rs_own_init(argc, argv);
     rs_guard_start();
+    listen_to_nudges();
 }
 
 int main(int argc, char **argv)
@@ -101,8 +125,11 @@ int main(int argc, char **argv)
     rs_loop *loop = NULL;
     lua_State *L = NULL;
     rs_fds_claim();
-    if (argc > 1 && !strcmp(argv[1], "serve"))
+    bool context = argc > 1 && !strcmp(argv[1], "rpc");
+    if (context || (argc > 1 && !strcmp(argv[1], "serve")))
         begin_service(argc, argv);
+    if (context) /* it ends with its link, and takes its guard with it; who is stuck is killed */
+        signal(SIGTERM, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     int err = open_all(&loop, &L);
     if (err) {

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/heap.h"
 #include "sys/stream.h"
 
 static int link_in = -1, link_out = -1;
@@ -112,11 +113,22 @@ static int l_pid(lua_State *L)
     return 1;
 }
 
+/* limit(bytes): what Lua's heap may hold; 0 for no limit */
+static int l_limit(lua_State *L)
+{
+    rs_heap_limit((size_t)luaL_checkinteger(L, 1));
+    return 0;
+}
+
+/* image(): a path of the program that we run; its own file is gone */
+static int l_image(lua_State *L)
+{
+    lua_pushliteral(L, "/proc/self/exe");
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"streams", l_streams},
-    {"title", l_title},
-    {"pid", l_pid},
-    {NULL, NULL},
+    {"image", l_image}, {"limit", l_limit}, {"streams", l_streams}, {"title", l_title}, {"pid", l_pid}, {NULL, NULL},
 };
 
 int luaopen_rs_own(lua_State *L)

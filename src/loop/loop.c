@@ -16,6 +16,7 @@ struct rs_loop {
     uv_loop_t uv;
     struct rs_timers *timers;
     struct rs_pool *pool; /* NULL until there is work for it */
+    rs_later *later;
 };
 
 int rs_loop_new(rs_loop **out)
@@ -79,9 +80,45 @@ struct rs_pool **rs_loop_pool(rs_loop *l)
     return &l->pool;
 }
 
+void rs_loop_later(rs_loop *l, rs_later *w)
+{
+    if (w->at)
+        return;
+    w->next = l->later;
+    w->at = &l->later;
+    if (w->next)
+        w->next->at = &w->next;
+    l->later = w;
+}
+
+void rs_loop_not_later(rs_later *w)
+{
+    if (!w->at)
+        return;
+    *w->at = w->next;
+    if (w->next)
+        w->next->at = w->at;
+    w->at = NULL;
+}
+
+/* What is planned meanwhile is for the next time. */
+static void do_later(rs_loop *l)
+{
+    rs_later *now = l->later;
+    l->later = NULL;
+    if (now)
+        now->at = &now;
+    while (now) {
+        rs_later *w = now;
+        rs_loop_not_later(w);
+        w->run(w);
+    }
+}
+
 bool rs_loop_poll(rs_loop *l, bool block)
 {
-    return uv_run(&l->uv, block ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
+    do_later(l);
+    return uv_run(&l->uv, block && !l->later ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
 }
 
 uint64_t rs_loop_now(void)

@@ -23,6 +23,18 @@ struct rs_timers *rs_loop_timers(rs_loop *l);
 /* Handles events once; with block it sleeps until there are some. False when nothing is left that could ever happen. */
 bool rs_loop_poll(rs_loop *l, bool block);
 
+/* Something to do before the loop looks for events again, so that what belongs together is done at once. */
+typedef struct rs_later rs_later;
+struct rs_later {
+    void (*run)(rs_later *w);
+    rs_later *next, **at; /* at is NULL while it isn't planned */
+};
+
+/* Plans it unless it is, in no order; run may plan others, and itself for the next time. It may be freed while it isn't
+ * planned. */
+void rs_loop_later(rs_loop *l, rs_later *w);
+void rs_loop_not_later(rs_later *w);
+
 /* Monotonic nanoseconds, read from the clock at each call. */
 uint64_t rs_loop_now(void);
 

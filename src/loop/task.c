@@ -104,7 +104,7 @@ typedef struct sched {
     char *stack; /* where the C stack was when we began, and how much of it waits in place may take */
     size_t stack_max;
     lua_State *volatile running;
-    atomic_bool interrupted;
+    atomic_bool interrupted, nudged;
 } sched;
 
 /* The one that a signal handler may touch: the last that was initialised. */
@@ -861,6 +861,19 @@ void rs_task_cancel_main(lua_State *L, const char *why)
         cancel(s->main, why);
 }
 
+/* A turn of the loop amid code that doesn't wait. */
+static void take_turn(sched *s, rs_task *t)
+{
+    if (s->depth >= MAX_DEPTH || stack_used_up(s))
+        return;
+    rs_wait none = {.done = true};
+    rs_wait *outer = t->wait;
+    t->wait = &none;
+    wait_in_place(s, t); /* what has come */
+    wait_in_place(s, t); /* and what follows from it */
+    t->wait = outer;
+}
+
 /* Runs in the interrupted code, at its next instruction. Comes back while the task is aborted, since a pcall may catch the
  * error, but lets closers run for a while. */
 static void on_interrupt(lua_State *L, lua_Debug *ar)
@@ -876,6 +889,8 @@ static void on_interrupt(lua_State *L, lua_Debug *ar)
             cancel(s->main, "interrupted");
         cancel(t, "interrupted");
     }
+    if (atomic_exchange(&s->nudged, false) && !finalising(L))
+        take_turn(s, t);
     if (deliverable(t)) {
         if (t->quick == 0)
             begin_burst(t);
@@ -887,15 +902,30 @@ static void on_interrupt(lua_State *L, lua_Debug *ar)
         set_interrupt(L, t);
 }
 
+/* At the next instruction of the code that runs. */
+static void hook_running(sched *s)
+{
+    lua_State *L = s->running;
+    if (L)
+        lua_sethook(L, on_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
 void rs_task_interrupt(void)
 {
     sched *s = signalled;
     if (!s)
         return;
     atomic_store(&s->interrupted, true);
-    lua_State *L = s->running;
-    if (L)
-        lua_sethook(L, on_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    hook_running(s);
+}
+
+void rs_task_nudge(void)
+{
+    sched *s = signalled;
+    if (!s)
+        return;
+    atomic_store(&s->nudged, true);
+    hook_running(s);
 }
 
 /* ---- timeouts ---- */

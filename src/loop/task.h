@@ -46,6 +46,9 @@ void rs_task_check(lua_State *L);
 /* From a signal handler: cancels the main task, and interrupts Lua code that is running now. */
 void rs_task_interrupt(void);
 
+/* From a signal handler: Lua code that is running now lets the loop have a turn, in which it may be cancelled. */
+void rs_task_nudge(void);
+
 /* Cancels the main task; the error's message is why. Not from a signal handler. */
 void rs_task_cancel_main(lua_State *L, const char *why);
 

@@ -15,6 +15,8 @@ enum {
     ROOM_BULK = 64 * 1024,
     MISSES = 3,
     LANES = 3,
+    BUCKETS = 64,
+    CONTEXTS = UINT16_MAX + 1,
 };
 
 struct rs_link {
@@ -24,7 +26,10 @@ struct rs_link {
     rs_buf lanes[LANES];
     rs_lane lane;      /* the one that a frame is being written of */
     size_t unfinished; /* bytes of that frame */
-    rs_link_user *users, *any_other;
+    rs_link_user *users[BUCKETS], *router;
+    size_t nusers;
+    uint8_t *retired; /* a bit for each context; NULL until there is one */
+    rs_later later;   /* writing */
     int paused;
     bool reading, writing, broken, crowded; /* crowded: somebody was told that there is no room */
     rs_timer tick;
@@ -42,17 +47,20 @@ static void stop_waiting(rs_link *k)
     rs_wait_abandon(&k->out_wait);
     k->reading = k->writing = false;
     rs_timer_stop(k->loop, &k->tick);
+    rs_loop_not_later(&k->later);
 }
 
 /* A user that is told may unlink itself. */
 static void tell_users(rs_link *k, bool broken)
 {
-    for (rs_link_user *u = k->users, *next; u; u = next) {
-        next = u->next;
-        if (broken)
-            u->broken(u);
-        else
-            u->room(u);
+    for (int i = 0; i < BUCKETS; i++) {
+        for (rs_link_user *u = k->users[i], *next; u; u = next) {
+            next = u->next;
+            if (broken)
+                u->broken(u);
+            else
+                u->room(u);
+        }
     }
 }
 
@@ -148,9 +156,9 @@ static void on_writable(rs_wait *w);
 static void flush(rs_link *k)
 {
     bool more = true;
-    while (more && !k->broken && (k->unfinished || choose_lane(k)))
+    while (k->out && more && !k->broken && (k->unfinished || choose_lane(k)))
         more = write_some(k);
-    if (k->broken || more || k->writing)
+    if (!k->out || k->broken || more || k->writing)
         return;
     k->writing = true;
     rs_wait_abandon(&k->out_wait);
@@ -193,6 +201,13 @@ bool rs_link_room(const rs_link *k, rs_lane lane)
     return has || k->broken;
 }
 
+static void flush_later(rs_later *w)
+{
+    rs_link *k = (rs_link *)((char *)w - offsetof(rs_link, later));
+    flush(k);
+    offer_room(k);
+}
+
 static int add_frame(rs_buf *lane, const rs_frame *f)
 {
     char *to;
@@ -223,18 +238,59 @@ int rs_link_send(rs_link *k, rs_lane lane, uint8_t type, uint16_t context, uint3
         if (n > 0)
             f.payload += f.length;
     }
-    flush(k);
-    return k->broken ? RS_ECLOSED : 0;
+    rs_loop_later(k->loop, &k->later);
+    return 0;
+}
+
+int rs_link_forward(rs_link *k, const rs_frame *f)
+{
+    if (k->broken)
+        return RS_ECLOSED;
+    int err = add_frame(&k->lanes[rs_link_lane(f->type)], f);
+    if (err)
+        break_with(k, err);
+    else
+        rs_loop_later(k->loop, &k->later);
+    return err;
+}
+
+rs_lane rs_link_lane(uint8_t type)
+{
+    switch (type) {
+    case RS_FRAME_DATA:
+    case RS_FRAME_END: return RS_LANE_BULK;
+    case RS_FRAME_CANCEL:
+    case RS_FRAME_CREDIT:
+    case RS_FRAME_STOP:
+    case RS_FRAME_PING:
+    case RS_FRAME_PONG: return RS_LANE_URGENT;
+    default: return RS_LANE_MESSAGE;
+    }
 }
 
 /* ---- reading ---- */
 
 static rs_link_user *user_of(const rs_link *k, uint16_t context)
 {
-    for (rs_link_user *u = k->users; u; u = u->next)
+    for (rs_link_user *u = k->users[context % BUCKETS]; u; u = u->next)
         if (u->context == context)
             return u;
-    return k->any_other;
+    return NULL;
+}
+
+bool rs_link_has(const rs_link *k, uint16_t context)
+{
+    return user_of(k, context);
+}
+
+static uint8_t bit_of(uint16_t context)
+{
+    return (uint8_t)(1U << context % 8);
+}
+
+static bool is_retired(const rs_link *k, uint16_t context)
+{
+    return k->retired && k->retired[context / 8] & bit_of(context);
 }
 
 /* Who reads nothing gets no answers: they would pile up here. */
@@ -244,15 +300,18 @@ static void answer_ping(rs_link *k, const rs_frame *f)
         (void)rs_link_send(k, RS_LANE_URGENT, RS_FRAME_PONG, f->context, f->id, f->payload, f->length);
 }
 
-/* A PONG has done its work by coming. */
 static void take_frame(rs_link *k, const rs_frame *f)
 {
-    rs_link_user *u = user_of(k, f->context);
+    rs_link_user *u = f->type == RS_FRAME_ROUTE ? k->router : user_of(k, f->context);
     if (f->type == RS_FRAME_PING)
         answer_ping(k, f);
-    else if (u && f->type != RS_FRAME_PONG)
+    else if (f->type == RS_FRAME_PONG && u && u->pong)
+        u->pong(u);
+    else if (f->type == RS_FRAME_PONG) /* it has done its work by coming */
+        return;
+    else if (u)
         u->frame(u, f);
-    else if (!u && f->type != RS_FRAME_PONG)
+    else if (!is_retired(k, f->context))
         rs_link_break(k, "a frame came for a context that isn't there");
 }
 
@@ -354,17 +413,24 @@ rs_link *rs_link_new(rs_loop *l, rs_stream *in, rs_stream *out)
     k->in = in;
     k->out = out;
     k->in_wait.done = k->out_wait.done = true;
+    k->later.run = flush_later;
     for (int i = 0; i < LANES; i++)
         rs_buf_init(&k->lanes[i], 0);
     return k;
 }
 
-void rs_link_set_in(rs_link *k, rs_stream *in)
+void rs_link_join(rs_link *k, rs_stream *in, rs_stream *out)
 {
-    k->in = in;
-    k->heard = true;
-    if (k->users)
-        read_on(k);
+    if (out) {
+        k->out = out;
+        flush(k);
+    }
+    if (in) {
+        k->in = in;
+        k->heard = true;
+        if (k->nusers > 0)
+            read_on(k);
+    }
 }
 
 void rs_link_keepalive(rs_link *k, double seconds)
@@ -379,25 +445,28 @@ void rs_link_free(rs_link *k)
 {
     if (!k)
         return;
+    flush(k);
     rs_link_break(k, "closed");
-    while (k->users)
-        rs_link_del(k->users);
+    for (int i = 0; i < BUCKETS; i++)
+        while (k->users[i])
+            rs_link_del(k->users[i]);
     rs_stream_free(k->in);
     if (k->out != k->in)
         rs_stream_free(k->out);
+    free(k->retired);
     free(k);
 }
 
-void rs_link_add(rs_link *k, rs_link_user *u, uint16_t context, bool any_other)
+void rs_link_add(rs_link *k, rs_link_user *u, uint16_t context)
 {
-    bool first = !k->users;
+    rs_link_user **bucket = &k->users[context % BUCKETS];
     u->link = k;
     u->context = context;
-    u->next = k->users;
-    k->users = u;
-    if (any_other)
-        k->any_other = u;
-    if (first)
+    u->next = *bucket;
+    *bucket = u;
+    if (k->retired)
+        k->retired[context / 8] &= (uint8_t)~bit_of(context);
+    if (k->nusers++ == 0)
         read_on(k);
 }
 
@@ -407,12 +476,29 @@ void rs_link_del(rs_link_user *u)
     if (!k)
         return;
     u->link = NULL;
-    if (k->any_other == u)
-        k->any_other = NULL;
-    for (rs_link_user **p = &k->users; *p; p = &(*p)->next) {
+    k->nusers--;
+    for (rs_link_user **p = &k->users[u->context % BUCKETS]; *p; p = &(*p)->next) {
         if (*p != u)
             continue;
         *p = u->next;
         return;
     }
+}
+
+void rs_link_retire(rs_link *k, uint16_t context)
+{
+    rs_link_user *u = user_of(k, context);
+    if (u)
+        rs_link_del(u);
+    if (!k->retired)
+        k->retired = calloc(CONTEXTS / 8, 1);
+    if (k->retired)
+        k->retired[context / 8] |= bit_of(context);
+    else
+        rs_link_break(k, rs_err_text(-ENOMEM));
+}
+
+void rs_link_set_router(rs_link *k, rs_link_user *u)
+{
+    k->router = u;
 }

@@ -23,28 +23,42 @@ struct rs_link_user {
     void (*frame)(rs_link_user *u, const rs_frame *f); /* valid during the call */
     void (*room)(rs_link_user *u);                     /* the lanes have room again */
     void (*broken)(rs_link_user *u);                   /* nothing more will come; to be unlinked by its owner */
+    void (*pong)(rs_link_user *u);                     /* may be NULL */
     uint16_t context;
     rs_link *link; /* NULL before rs_link_add and after rs_link_del */
     rs_link_user *next;
 };
 
-/* Takes both streams, also when it fails (NULL, without memory); they may be the same one. Without in it only sends until it
- * gets one. */
+/* Takes both streams, also when it fails (NULL, without memory); they may be the same one. Without one of them it gets that
+ * later: what it sends waits. */
 rs_link *rs_link_new(rs_loop *l, rs_stream *in, rs_stream *out);
 
-/* What to read from, where it was made without; takes it. */
-void rs_link_set_in(rs_link *k, rs_stream *in);
+/* The streams that it was made without; takes them. NULL for one that stays as it is. */
+void rs_link_join(rs_link *k, rs_stream *in, rs_stream *out);
 
 /* Sends what it can without waiting, then frees; its users are told that it is broken and unlinked. NULL is fine. */
 void rs_link_free(rs_link *k);
 
-/* Gives a context's frames to a user; any_other: also those of contexts that have none. Without it such frames break the
- * link. */
-void rs_link_add(rs_link *k, rs_link_user *u, uint16_t context, bool any_other);
+/* Gives a context's frames to a user. Those of a context without one break the link. */
+void rs_link_add(rs_link *k, rs_link_user *u, uint16_t context);
 void rs_link_del(rs_link_user *u);
+bool rs_link_has(const rs_link *k, uint16_t context);
 
-/* Queues a message or a part of a stream, in as many frames as it takes. Dropped when the link is broken. */
+/* A context is over: its user, if it has one, is unlinked, and what still comes for it is dropped. */
+void rs_link_retire(rs_link *k, uint16_t context);
+
+/* Who gets ROUTE frames, whatever their context; without one they break the link. NULL takes it back. */
+void rs_link_set_router(rs_link *k, rs_link_user *u);
+
+/* Queues a message or a part of a stream, in as many frames as it takes; it goes out with all else that is queued in this turn
+ * of the loop. Dropped when the link is broken. */
 int rs_link_send(rs_link *k, rs_lane lane, uint8_t type, uint16_t context, uint32_t id, const void *data, size_t n);
+
+/* Queues a frame as it is. */
+int rs_link_forward(rs_link *k, const rs_frame *f);
+
+/* The lane of a frame that is passed on. */
+rs_lane rs_link_lane(uint8_t type);
 
 /* Whether a lane has room for more without growing past its usual size. */
 bool rs_link_room(const rs_link *k, rs_lane lane);

@@ -130,8 +130,20 @@ rs_port *rs_port_new(rs_link *k, uint16_t context, bool controller)
     p->user.broken = on_broken;
     rs_buf_init(&p->partial, MAX_MESSAGE);
     rs_pipes_init(&p->pipes, &p->user, controller);
-    rs_link_add(k, &p->user, context, false);
+    rs_link_add(k, &p->user, context);
     return p;
+}
+
+/* The first context of a link ends with it; others one by one. */
+static void leave(rs_port *p)
+{
+    rs_link *k = p->user.link;
+    uint16_t context = p->user.context;
+    if (k && context != 0) {
+        (void)rs_link_send(k, RS_LANE_MESSAGE, RS_FRAME_BYE, context, 0, NULL, 0);
+        rs_link_retire(k, context);
+    }
+    rs_link_del(&p->user);
 }
 
 void rs_port_free(rs_port *p)
@@ -140,7 +152,7 @@ void rs_port_free(rs_port *p)
         return;
     if (p->paused && p->user.link)
         rs_link_pause(p->user.link, false);
-    rs_link_del(&p->user);
+    leave(p);
     on_room(&p->user);
     wake_taker(p, RS_ECLOSED);
     rs_pipes_fini(&p->pipes);

@@ -30,12 +30,13 @@ static const struct {
     [RS_FRAME_PING]    = {"PING",    64,           false},
     [RS_FRAME_PONG]    = {"PONG",    64,           false},
     [RS_FRAME_BYE]     = {"BYE",     RS_FRAME_MAX, true},
+    [RS_FRAME_ROUTE]   = {"ROUTE",   0,            false},
     /* clang-format on */
 };
 
 static bool is_known(unsigned type)
 {
-    return type >= RS_FRAME_HELLO && type <= RS_FRAME_BYE;
+    return type >= RS_FRAME_HELLO && type <= RS_FRAME_ROUTE;
 }
 
 const char *rs_frame_name(unsigned type)

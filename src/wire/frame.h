@@ -29,6 +29,7 @@ enum rs_frame_type {
     RS_FRAME_PING,
     RS_FRAME_PONG,
     RS_FRAME_BYE,
+    RS_FRAME_ROUTE,
 };
 
 enum rs_frame_flag {

@@ -3,6 +3,8 @@
 local proc = require "rshell.sys.proc"
 local rpc = require "rshell.rpc"
 
+package.path = arg[0]:gsub("[^/]*$", "") .. "../../lua/?.lua;" .. package.path -- lua/agent
+
 local M = {}
 
 --- Two links that are joined.
@@ -27,8 +29,13 @@ function M.values(far, near)
             return (functions[name] or error("no function " .. name, 0))(...)
         end
     end
-    local left = values.peer(a:port(0, true), {serve = root(near or {}), host = "far"})
-    local right = values.peer(b:port(0, false), {serve = root(far or {})})
+    local left = values.peer(a:port(0, true), {
+        serve = root(near or {}), host = "far", pack = require "rshell.ship".pack,
+    })
+    local right = values.peer(b:port(0, false), {
+        serve = root(far or {}), namespace = setmetatable({}, {__index = _G}),
+        unpack = require "agent.functions".unpack,
+    })
     return left, right
 end
 

@@ -51,10 +51,10 @@ static void test_every_type(void **state)
     for (unsigned type = 0; type < 256; type++) {
         for (unsigned flags = 0; flags < 256; flags++) {
             char bytes[RS_FRAME_HEADER] = {0, 0, 0, 0, (char)type, (char)flags};
-            bool known = type >= RS_FRAME_HELLO && type <= RS_FRAME_BYE;
+            bool known = type >= RS_FRAME_HELLO && type <= RS_FRAME_ROUTE;
             bool whole = type == RS_FRAME_CANCEL || type == RS_FRAME_DATA || type == RS_FRAME_CREDIT ||
                          type == RS_FRAME_END || type == RS_FRAME_STOP || type == RS_FRAME_PING ||
-                         type == RS_FRAME_PONG;
+                         type == RS_FRAME_PONG || type == RS_FRAME_ROUTE;
             bool good = known && (flags == 0 || (flags == RS_FRAME_MORE && !whole));
             rs_buf in;
             rs_buf_init(&in, 0);
@@ -67,7 +67,7 @@ static void test_every_type(void **state)
     assert_string_equal(rs_frame_name(RS_FRAME_CALL), "CALL");
     assert_string_equal(rs_frame_name(RS_FRAME_BYE), "BYE");
     assert_string_equal(rs_frame_name(0), "?");
-    assert_string_equal(rs_frame_name(15), "?");
+    assert_string_equal(rs_frame_name(16), "?");
 }
 
 static void test_longest(void **state)
@@ -89,8 +89,9 @@ static void test_longest_of_each_type(void **state)
     static const uint32_t most[] = {
         [RS_FRAME_CANCEL] = 1, [RS_FRAME_CREDIT] = 5, [RS_FRAME_END] = 32,
         [RS_FRAME_STOP] = 1,   [RS_FRAME_PING] = 65,  [RS_FRAME_PONG] = 65,
+        [RS_FRAME_ROUTE] = 1,
     };
-    for (unsigned type = RS_FRAME_HELLO; type <= RS_FRAME_BYE; type++) {
+    for (unsigned type = RS_FRAME_HELLO; type <= RS_FRAME_ROUTE; type++) {
         uint32_t too_long = type < COUNT(most) && most[type] ? most[type] : RS_FRAME_MAX + 1;
         char header[RS_FRAME_HEADER];
         for (uint32_t length = too_long - 1; length <= too_long; length++) {

@@ -16,6 +16,7 @@ static const char PRELUDE[] = "local class = {}\n"
                               "function object(ext, ...) return setmetatable({ext, ...}, class) end\n"
                               "function mine(...) return object(1, ...) end\n"
                               "function yours(...) return object(2, ...) end\n"
+                              "function fn(...) return object(6, ...) end\n"
                               "function array(t) return setmetatable(t, metatable) end\n";
 
 enum { EXPORT = 1, IMPORT = 2, BASE = 2, LINE = 400 };

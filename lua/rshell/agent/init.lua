@@ -56,7 +56,7 @@ local function converse(b, ch, said)
         end,
     })
     self.processes = setmetatable({}, {__mode = "v"})
-    self.link, self.channel = link, ch
+    self.link, self.channel, self.context = link, ch, 0
     self.port:send(FRAME.HELLO, 0, nil, {protocol = 1, lua = rpc.LUA, keepalive = b.keepalive, who = b.who})
     return self
 end

@@ -1,0 +1,244 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "loop/task.h"
+#include "loop/task_error.h"
+#include "rpc/port.h"
+#include "rpc/rpc_lua.h"
+#include "sys/stream.h"
+#include "wire/codec.h"
+#include "wire/value.h"
+
+#define PORT "rshell.rpc.Port"
+
+enum { SCRATCH = 256 * 1024 }; /* bytes that are kept for the next message */
+
+/* Its link's object is user value 1, so that it lives as long. */
+typedef struct lport {
+    rs_port *p; /* NULL once closed */
+    rs_buf scratch;
+    rs_buf *to;          /* where a message is being written; NULL while none is */
+    rs_message *message; /* the one that is being decoded */
+} lport;
+
+static lport *check_port(lua_State *L, int i)
+{
+    lport *lp = luaL_checkudata(L, i, PORT);
+    if (!lp->p)
+        rs_error_raise(L, RS_ECLOSED, "the port");
+    return lp;
+}
+
+/* link:port(context, controller) */
+int rs_lport_new(lua_State *L)
+{
+    rs_link *k = rs_llink_check(L, 1);
+    uint16_t context = rs_llink_context(L, 2);
+    lport *lp = lua_newuserdatauv(L, sizeof *lp, 1);
+    *lp = (lport){0};
+    rs_buf_init(&lp->scratch, 0);
+    luaL_setmetatable(L, PORT);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    lp->p = rs_port_new(k, context, lua_toboolean(L, 3));
+    if (!lp->p)
+        return luaL_error(L, "not enough memory");
+    return 1;
+}
+
+/* ---- messages ---- */
+
+/* The values from index 5 on, in lp->to. */
+static int encode_protected(lua_State *L)
+{
+    lport *lp = luaL_checkudata(L, 1, PORT);
+    rs_buf *to = lp->to;
+    rs_buf_clear(to);
+    int err = rs_codec_encode(L, 5, lua_gettop(L), lua_isnil(L, 4) ? 0 : 4, to);
+    if (!err)
+        return 0;
+    rs_error_push(L, rs_err_kind(err == RS_ELIMIT ? RS_EUSAGE : err), "%s", lua_tostring(L, -1));
+    return lua_error(L);
+}
+
+/* In a buffer of its own where another message is being written: its hook, or a task that runs while the hook waits, sends too. */
+static int encode(lua_State *L, lport *lp, rs_buf *to)
+{
+    int n = lua_gettop(L);
+    rs_buf *outer = lp->to;
+    lp->to = to;
+    lua_pushcfunction(L, encode_protected);
+    for (int i = 1; i <= n; i++)
+        lua_pushvalue(L, i);
+    int status = lua_pcall(L, n, 0, 0);
+    lp->to = outer;
+    return status;
+}
+
+/* port:send(type, id, export, values...): queued at once; true when who sends more should wait for room */
+static int l_send(lua_State *L)
+{
+    lport *lp = check_port(L, 1);
+    uint8_t type = (uint8_t)luaL_checkinteger(L, 2);
+    uint32_t id = (uint32_t)luaL_checkinteger(L, 3);
+    int n = lua_gettop(L), err = 0;
+    luaL_checkstack(L, n + 2, "too many values");
+    if (n < 4)
+        lua_settop(L, 4);
+    rs_buf spare;
+    rs_buf_init(&spare, 0);
+    rs_buf *to = lp->to ? &spare : &lp->scratch;
+    bool failed = encode(L, lp, to) != LUA_OK;
+    if (!failed)
+        err = lp->p ? rs_port_send(lp->p, type, id, rs_buf_data(to), rs_buf_len(to)) : RS_ECLOSED;
+    if (to == &spare || rs_buf_len(to) > SCRATCH)
+        rs_buf_fini(to);
+    if (failed)
+        return lua_error(L);
+    if (err)
+        return rs_error_raise(L, err, "can't send");
+    lua_pushboolean(L, !rs_port_room(lp->p));
+    return 1;
+}
+
+static int has_room(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)L, (void)status, (void)ctx;
+    return 0;
+}
+
+/* port:room(): waits until what was sent has gone out, or until nothing will any more */
+static int l_room(lua_State *L)
+{
+    lport *lp = luaL_checkudata(L, 1, PORT);
+    if (!lp->p || rs_port_room(lp->p))
+        return 0;
+    rs_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
+    rs_port_await_room(lp->p, w);
+    return rs_task_wait(L, w, 0, has_room);
+}
+
+static void drop_message(lport *lp)
+{
+    free(lp->message);
+    lp->message = NULL;
+}
+
+/* Pushes type, id and the values. */
+static int take_message(lua_State *L, lport *lp)
+{
+    int count, top = lua_gettop(L);
+    rs_message *m = lp->message;
+    lua_pushinteger(L, m->type);
+    lua_pushinteger(L, m->id);
+    int err = rs_codec_decode(L, m->data, m->len, lua_isnil(L, 2) ? 0 : 2, &count);
+    if (err) {
+        rs_error_push(L, rs_err_kind(err), "%s", lua_tostring(L, -1));
+        return lua_error(L);
+    }
+    drop_message(lp);
+    return lua_gettop(L) - top;
+}
+
+static int next_on(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    rs_wait *w = (rs_wait *)ctx;
+    lport *lp = luaL_checkudata(L, 1, PORT);
+    drop_message(lp);
+    for (;;) {
+        if (!lp->p)
+            return rs_error_raise(L, RS_ECLOSED, NULL);
+        lp->message = rs_port_take(lp->p);
+        if (lp->message)
+            return take_message(L, lp);
+        const char *why = rs_port_why(lp->p);
+        if (*why) {
+            rs_error_push(L, "closed", "%s", why);
+            return lua_error(L);
+        }
+        if (rs_port_await(lp->p, w))
+            return rs_error_raise(L, RS_EUSAGE, "another task reads from this port");
+        if (!rs_task_wait_here(L, w, -1))
+            return rs_task_wait(L, w, ctx, next_on);
+    }
+}
+
+/* port:next(import): waits for a message: type, id, values; raises when none will come */
+static int l_next(lua_State *L)
+{
+    check_port(L, 1);
+    lua_settop(L, 2);
+    rs_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
+    w->done = true;
+    rs_task_check(L);
+    return rs_task_wait(L, w, (lua_KContext)w, next_on);
+}
+
+/* ---- streams ---- */
+
+/* port:open(): a stream to the other side, and its number there */
+static int l_open(lua_State *L)
+{
+    lport *lp = check_port(L, 1);
+    uint32_t id;
+    rs_stream *s = rs_port_open(lp->p, &id);
+    if (!s)
+        return luaL_error(L, "not enough memory");
+    rs_lstream_push(L, s);
+    lua_pushinteger(L, id);
+    return 2;
+}
+
+/* port:claim(id [, drain]): the stream that the other side gave this number; nil where it has not */
+static int l_claim(lua_State *L)
+{
+    lport *lp = check_port(L, 1);
+    lua_Integer id = luaL_checkinteger(L, 2);
+    rs_stream *s = id > 0 && id <= UINT32_MAX ? rs_port_claim(lp->p, (uint32_t)id) : NULL;
+    if (!s)
+        return 0;
+    rs_lstream_push(L, s);
+    if (lua_toboolean(L, 3))
+        rs_lstream_drain(L, -1);
+    return 1;
+}
+
+/* port:fail(id, NAME): the reader of a stream of ours gets this error */
+static int l_fail(lua_State *L)
+{
+    lport *lp = luaL_checkudata(L, 1, PORT);
+    const char *name = luaL_checkstring(L, 3);
+    if (lp->p)
+        rs_port_fail(lp->p, (uint32_t)luaL_checkinteger(L, 2), name);
+    return 0;
+}
+
+static int l_port_close(lua_State *L)
+{
+    lport *lp = luaL_checkudata(L, 1, PORT);
+    rs_port *p = lp->p;
+    lp->p = NULL;
+    rs_port_free(p);
+    return 0;
+}
+
+static int l_port_gc(lua_State *L)
+{
+    lport *lp = luaL_checkudata(L, 1, PORT);
+    drop_message(lp);
+    rs_buf_fini(&lp->scratch);
+    return l_port_close(L);
+}
+
+static const luaL_Reg methods[] = {
+    {"send", l_send}, {"room", l_room},        {"next", l_next},    {"open", l_open}, {"claim", l_claim},
+    {"fail", l_fail}, {"close", l_port_close}, {"__gc", l_port_gc}, {NULL, NULL},
+};
+
+void rs_lport_register(lua_State *L)
+{
+    rs_rpc_class(L, PORT, methods);
+}
