@@ -4,16 +4,13 @@
 
 local color = require "rshell.output.color"
 local commands = require "rshell.cli.commands"
+local common = require "rshell.cli.common"
 local fail = require "rshell.cli.fail"
 local near = require "rshell.shared.near"
 local options = require "rshell.cli.options"
 local report = require "rshell.cli.report"
 local task = require "rshell.task"
 local text = require "rshell.text"
-
--- Options of every subcommand, and of rshell itself.
-local COMMON = {{"-v", "--verbose", key = "verbose", count = true}, {"-h", "--help", key = "help"}}
-local TOP = {{"--version", key = "version"}, {"-e", value = "CODE", key = "code", last = true}, table.unpack(COMMON)}
 
 local function is_command(name)
     for _, c in ipairs(commands) do
@@ -40,7 +37,7 @@ end
 
 local function run_command(name, values, argv, i)
     local command = require("rshell.cli." .. name)
-    local known = table.move(command.options, 1, #command.options, #COMMON + 1, {table.unpack(COMMON)})
+    local known = table.move(command.options, 1, #command.options, #common.COMMON + 1, {table.unpack(common.COMMON)})
     local first, word = options.parse(known, values, argv, i)
     set_verbose(values)
     if values.help then return require "rshell.cli.help".show(name) end
@@ -57,7 +54,7 @@ local function main(argv, version)
     local values = {}
     local own = helper(argv)
     if own then return own.run(argv) end
-    local first, word = options.parse(TOP, values, argv, 1)
+    local first, word = options.parse(common.TOP, values, argv, 1)
     set_verbose(values)
     local name = argv[first]
     if values.version then

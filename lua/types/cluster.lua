@@ -89,8 +89,8 @@ function ClusterCommand:with(options) end
 ---@field ok string[] the hosts that did well
 ---@field failed string[] all others
 ---@field hosts string[]
----@field [string] rshell.Result
----@field [integer] rshell.Result
+---@field [string] rshell.HostResult
+---@field [integer] rshell.HostResult
 ---@operator len: integer
 local Results = {}
 
@@ -113,7 +113,8 @@ function Results:fold() end
 ---@field output string
 ---@field status string
 
----@class rshell.Result
+---What came of it on one host.
+---@class rshell.HostResult
 ---@field host string
 ---@field status "ok" | "failed" | "unreachable" | "timeout" | "cancelled" | "skipped"
 ---@field value? any what the function returned; a command's stdout

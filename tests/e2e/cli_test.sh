@@ -2,7 +2,6 @@
 # The command line: every form, what it prints and how it ends.
 # shellcheck disable=SC2016 # what is quoted is for another shell, or Lua
 set -u
-page=$(cd "$(dirname "$0")/../.." && pwd)/doc/rshell.1.scd
 dir=$TMPDIR/cli
 mkdir "$dir"
 cd "$dir" || exit 1
@@ -288,13 +287,5 @@ status=$?
 exec 8>&-
 [ $status = 143 ] && truth=1 || truth=0
 outcome "SIGTERM while the script is read" "$truth" "status $status"
-
-# ---- the manual page ----
-
-if command -v scdoc >/dev/null; then
-    is "scdoc takes the manual page" 0 '*.TH*' '' bash -c 'scdoc <"$0"' "$page"
-else
-    skip "scdoc takes the manual page" "no scdoc"
-fi
 
 echo "1..$number"

@@ -1,8 +1,10 @@
--- The subcommands, their options and the manual page say the same.
+-- The subcommands, their options and the manual pages say the same.
 package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
 local spec = require "spec"
 local commands = require "rshell.cli.commands"
+local common = require "rshell.cli.common"
 local help = require "rshell.cli.help"
+local layout = require "rshell.output.layout"
 local manual = require "rshell.cli.manual"
 
 -- The options that a text names: a set.
@@ -13,29 +15,51 @@ local function named(text)
 end
 
 local function text_of(section)
-    return table.concat(manual.paragraphs(section), "\n")
+    return manual.text(section or "", "")
 end
 
-spec.test("the page is about these subcommands", function(t)
-    local _, names = manual.sections()
-    table.sort(names)
+--- Each option of a table has an entry in the list, with all its names and its value, and the list has no others.
+local function check_options(t, options, section)
+    local entries, found = manual.entries(section), {}
+    for _, entry in ipairs(entries) do found[entry.head] = entry end
+    for _, option in ipairs(options) do
+        local head = table.concat(option, ", ") .. (option.value and " " .. option.value or "")
+        t.ok(found[head], "the page has no entry: " .. head)
+        t.match(found[head].text, "%.$")
+        found[head] = nil
+    end
+    t.eq((next(found)), nil, "the page tells about an option that is none")
+end
+
+spec.test("the program's page lists the subcommands as their pages name them", function(t)
+    local entries, names = manual.entries(manual.sections().SUBCOMMANDS), {}
+    for i, entry in ipairs(entries) do
+        names[i] = entry.head
+        t.eq(entry.text, manual.about("rshell-" .. entry.head):gsub("^%l", string.upper) .. ".")
+    end
     t.same(names, commands)
+    check_options(t, {common.TOP[2], common.TOP[3], common.TOP[4], common.TOP[1]}, manual.sections().OPTIONS)
 end)
 
 spec.table("a subcommand and its options", commands, function(t, name)
-    local command, sections = require("rshell.cli." .. name), manual.sections()
+    local command, sections = require("rshell.cli." .. name), manual.sections("rshell-" .. name)
     t.eq(command.name, name)
     t.eq(type(command.run), "function")
-    local told, known = named(text_of(sections["SUBCOMMANDS/" .. name])), {}
-    for _, option in ipairs(command.options) do
-        for _, word in ipairs(option) do
-            known[word] = true
-            t.ok(told[word] or option[2] and told[option[1]], "the page doesn't tell about " .. word)
+    t.eq(type(command.operands), "table")
+    check_options(t, command.options, sections.OPTIONS)
+    local known = {}
+    for _, options in ipairs {command.options, common.TOP} do
+        for _, option in ipairs(options) do
+            t.eq(type(option.key), "string")
+            for _, word in ipairs(option) do known[word] = true end
         end
-        t.eq(type(option.key), "string")
     end
-    for word in pairs(named(text_of(sections.OPTIONS))) do known[word] = true end
-    for word in pairs(told) do t.ok(known[word], "the page tells about " .. word .. ", which is no option") end
+    for title, section in pairs(sections) do
+        for word in pairs(title ~= "EXAMPLES" and named(text_of(section)) or {}) do
+            t.ok(known[word], "the page tells about " .. word .. ", which is no option")
+        end
+    end
+    t.match(sections["SEE ALSO"], "%*rshell%*%(1%)")
 end)
 
 spec.test("what is shown fits a terminal and has no marks", function(t)
@@ -50,13 +74,22 @@ spec.test("what is shown fits a terminal and has no marks", function(t)
         io.output(stdout)
         f:close()
         for line in io.lines(path) do
-            t.ok(#line < 80, line)
-            t.eq(line:find "[*\\]", nil, line)
+            t.ok(layout.width(line) < 80, line)
+            t.eq(line:find "[*\\@]%f[^@]%f[^w]", nil, line)
+            t.eq(line:find "%f[%w_]_%S", nil, line)
             written[#written + 1] = line
         end
     end
     t.match(written[1], "^usage: rshell ")
     t.match(help.usage(), "^usage: rshell .*\n$")
+end)
+
+spec.test("paragraphs, lists and blocks", function(t)
+    local section = "*bold* and _some_thing_ x_y\nmore\n\n```\n*as* _it_ is\n  so\n```\n\n*-a* _B_\n\tabout\n\ta\n\n*-b*\n\tb\n"
+    t.eq(manual.text(section, "  "), table.concat({
+        "  bold and some_thing x_y more", "", "  *as* _it_ is", "    so", "", "  -a B", "      about a", "  -b", "      b",
+    }, "\n"))
+    t.same(manual.entries(section), {{head = "-a B", text = "about a"}, {head = "-b", text = "b"}})
 end)
 
 spec.finish()

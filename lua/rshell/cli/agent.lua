@@ -3,7 +3,7 @@
 local agents = require "rshell.agents"
 local fail = require "rshell.cli.fail"
 
-local M = {name = "agent", options = {{"--json", key = "json"}}}
+local M = {name = "agent", operands = {}, options = {{"--json", key = "json"}}}
 
 local function as_json(list)
     local json = require "rshell.sys.json"

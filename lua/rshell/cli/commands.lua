@@ -1,3 +1,3 @@
 -- The subcommands; each is a file beside this one.
 
-return {"agent", "cp", "doctor", "exec", "help", "run", "tunnel"}
+return {"agent", "completion", "cp", "doctor", "exec", "help", "run", "tunnel"}

@@ -14,6 +14,7 @@ local LIMIT = 16 -- hosts at once
 
 local M = {
     name = "cp",
+    operands = {"SRC...", "DST"},
     options = remote.with {
         {"-r", "-R", "--recursive", key = "recursive"},
         {"-H", "--hosts", value = "HOSTS", key = "hosts"},

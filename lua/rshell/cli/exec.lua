@@ -13,6 +13,7 @@ local text = require "rshell.text"
 
 local M = {
     name = "exec",
+    operands = {"CMD..."},
     options = remote.with {
         {"-H", "--hosts", value = "HOSTS", key = "hosts"},
         {"--limit", value = "N", key = "limit", number = true},

@@ -1,62 +1,74 @@
 -- rshell help [SUBCOMMAND], --help
 
+local commands = require "rshell.cli.commands"
 local fail = require "rshell.cli.fail"
 local manual = require "rshell.cli.manual"
 local near = require "rshell.shared.near"
 
-local M = {name = "help", options = {}}
+local M = {name = "help", options = {}, operands = {"SUBCOMMAND"}}
 
 --- A synopsis.
-local function usage_of(paragraph)
-    return "usage: " .. manual.fill(paragraph, "       "):sub(8)
+local function usage_of(sections)
+    return "usage: " .. manual.fill(manual.paragraphs(sections.SYNOPSIS)[1].text, "       "):sub(8) .. "\n"
 end
 
 --- What is shown for wrong usage.
 ---@return string
 function M.usage()
-    return usage_of(manual.paragraphs(manual.sections().SYNOPSIS)[1]) .. "\n"
+    return usage_of(manual.sections())
 end
 
---- The first words of each subcommand, in columns.
-local function subcommands(sections, names)
+local function sentence(about)
+    return about:gsub("^%l", string.upper) .. "."
+end
+
+--- What each subcommand is for, in columns.
+local function subcommands()
     local lines, width = {}, 0
-    for _, name in ipairs(names) do width = math.max(width, #name) end
-    for i, name in ipairs(names) do
-        local about = manual.fill(manual.paragraphs(sections["SUBCOMMANDS/" .. name])[2], (" "):rep(width + 4))
+    for _, name in ipairs(commands) do width = math.max(width, #name) end
+    for i, name in ipairs(commands) do
+        local about = manual.fill(sentence(manual.about("rshell-" .. name)), (" "):rep(width + 4))
         lines[i] = ("  %-" .. width .. "s  %s"):format(name, about:sub(width + 5))
     end
     return table.concat(lines, "\n")
 end
 
-local function all_filled(section, margin)
-    local all = manual.paragraphs(section)
-    for i, p in ipairs(all) do all[i] = manual.fill(p, margin) end
-    return all
-end
-
 local function everything()
-    local sections, names = manual.sections()
-    local about = manual.paragraphs(sections.NAME)[1]:gsub("^.- %- ", ""):gsub("^%l", string.upper)
+    local sections = manual.sections()
     return table.concat({
-        M.usage(), about .. ".\n", "Subcommands:", subcommands(sections, names), "", "Options:",
-        table.concat(all_filled(sections.OPTIONS, "  "), "\n"), "", "The manual page rshell(1) says more.\n",
+        usage_of(sections), sentence(manual.about()) .. "\n", manual.heading "Subcommands:", subcommands(), "",
+        manual.heading "Options:", manual.text(sections.OPTIONS, "  "), "",
+        "`rshell help SUBCOMMAND` says more. The manual pages rshell(1) and\nrshell-lua(7) say the rest.\n",
     }, "\n")
 end
 
 local function about_one(name)
-    local sections, names = manual.sections()
-    local section = sections["SUBCOMMANDS/" .. name]
-    if not section then fail.usage("no subcommand '%s'%s", name, near.suffix(name, names)) end
-    local all = all_filled(section, "")
-    all[1] = usage_of(manual.paragraphs(section)[1])
-    return table.concat(all, "\n\n") .. "\n"
+    local page = "rshell-" .. name
+    local sections = manual.sections(page)
+    local parts = {usage_of(sections), sentence(manual.about(page)) .. "\n", manual.text(sections.DESCRIPTION, "")}
+    for _, part in ipairs {{"OPTIONS", "Options:"}, {"EXAMPLES", "Examples:"}, {"EXIT STATUS", "Exit status:"}} do
+        local section = sections[part[1]]
+        if section then
+            parts[#parts + 1] = ("\n%s\n%s"):format(manual.heading(part[2]), manual.text(section, "  "))
+        end
+    end
+    return table.concat(parts, "\n") .. "\n"
 end
 
 --- Shows the help of a subcommand, or of the program.
 ---@param name string?
 function M.show(name)
-    io.write(name and about_one(name) or everything())
-    return 0
+    if not name then
+        io.write(everything())
+        return 0
+    end
+    for _, known in ipairs(commands) do
+        if known == name then
+            io.write(about_one(name))
+            return 0
+        end
+    end
+    fail.usage("no subcommand '%s'%s", name, near.suffix(name, commands))
 end
 
 function M.run(_, argv, first)

@@ -5,6 +5,7 @@ local report = require "rshell.cli.report"
 
 local M = {
     name = "run",
+    operands = {"FILE", "ARG..."},
     options = {{"-e", value = "CODE", key = "code", last = true}},
 }
 

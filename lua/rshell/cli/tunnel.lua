@@ -11,6 +11,7 @@ local LOOK = 0.5 -- seconds between looks whether the connection is still there
 
 local M = {
     name = "tunnel",
+    operands = {"HOST", "PORTS..."},
     options = remote.with {{"--reverse", key = "reverse"}, {"--json", key = "json"}},
 }
 

@@ -65,6 +65,14 @@ local function from_files()
     return all
 end
 
+--- The names of the groups in the groups files.
+---@return string[]
+function M.names()
+    local names = {}
+    for name in next, from_files() do names[#names + 1] = name end
+    return names
+end
+
 local function check_source(ctx, source)
     if ctx.groups or source == "local" or source == "default" then return end
     err.usage("no source of groups '%s': groups files are the source 'local'", source)

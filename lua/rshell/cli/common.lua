@@ -1,0 +1,8 @@
+-- Options of every subcommand, and of rshell itself.
+
+local M = {}
+
+M.COMMON = {{"-v", "--verbose", key = "verbose", count = true}, {"-h", "--help", key = "help"}}
+M.TOP = {{"--version", key = "version"}, {"-e", value = "CODE", key = "code", last = true}, table.unpack(M.COMMON)}
+
+return M
