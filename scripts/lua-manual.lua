@@ -1,4 +1,4 @@
--- Prints the source of the manual page rshell-lua(7): the template, with what the stubs of lua/types say in the place of
+-- Prints the source of the manual page rshell-lua(7): the template, with what the stubs of lua/types say in place of
 -- `@CLASS@`, `@globals@` and `@rest@` (every public class that the template doesn't name).
 --
 -- usage: rshell run scripts/lua-manual.lua TEMPLATE
@@ -117,8 +117,8 @@ end
 -- How an object of a class is called in the page.
 local OWNERS = {
     ["rshell.Machine"] = "m", ["rshell.Path"] = "p", ["rshell.Command"] = "c", ["rshell.Runnable"] = "c",
-    ["rshell.Pipeline"] = "c", ["rshell.Workdir"] = "m.cwd", ["rshell.Environment"] = "m.env", ["rshell.Cluster"] = "web",
-    ["rshell.EnvironmentPath"] = "m.env.path", ["rshell.Results"] = "r", ["rshell.Error"] = "e",
+    ["rshell.Pipeline"] = "c", ["rshell.Workdir"] = "m.cwd", ["rshell.Environment"] = "m.env",
+    ["rshell.Cluster"] = "web", ["rshell.EnvironmentPath"] = "m.env.path", ["rshell.Results"] = "r", ["rshell.Error"] = "e",
 }
 
 local function owner_of(class)

@@ -1,5 +1,5 @@
--- Names of hosts that are written down on this machine, for completion: those of ssh_config and known_hosts, and the groups
--- of node sets. Whatever can't be read is passed over: a suggestion is no place for errors.
+-- Names of hosts that are written down on this machine, for completion: those of ssh_config and known_hosts, and the
+-- groups of node sets. Whatever can't be read is passed over: a suggestion is no place for errors.
 
 local fs = require "rshell.sys.fs"
 local groups = require "rshell.nodeset.groups"

@@ -1,5 +1,5 @@
--- What the stubs of lua/types say: every class with its members, what they take and give, and a text about each. The manual
--- page rshell-lua(7) is made of it.
+-- What the stubs of lua/types say: every class with its members, what they take and give, and a text about each. The
+-- manual page rshell-lua(7) is made of it.
 --
 -- The stubs are Lua with the comments of LuaLS; of these only what they use is known here.
 

@@ -75,6 +75,7 @@ function Cluster:close() end
 ---@field [any] rshell.ClusterCommand
 local ClusterCommand = {}
 
+---The same with more arguments.
 ---@param ... any
 ---@return rshell.ClusterCommand
 function ClusterCommand:bind(...) end

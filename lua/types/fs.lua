@@ -169,6 +169,7 @@ function walker:next() end
 function walker:errors() end
 
 ---@return true
+---Ends the walk. Harmless twice.
 function walker:close() end
 
 ---@class rshell.FsReadOptions
@@ -228,6 +229,7 @@ local file = {}
 ---@return string? name
 function file:read(what) end
 
+---Iterates over what `read` gives.
 ---@param what? integer | "l" | "L" | "a"
 ---@return fun(): string?
 function file:lines(what) end
@@ -431,6 +433,7 @@ local copier = {}
 function copier:next() end
 
 ---@return true
+---Ends the copy; what has not got its name goes. Harmless twice.
 function copier:close() end
 
 return fs

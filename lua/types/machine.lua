@@ -94,6 +94,7 @@ function Machine:listen(where, host) end
 ---@return rshell.Tunnel
 function Machine:tunnel(lport, dport, options) end
 
+---All processes over there.
 ---@return rshell.ProcessInfo[]
 function Machine:list_processes() end
 
@@ -102,6 +103,7 @@ function Machine:list_processes() end
 ---@return rshell.ProcessInfo[]
 function Machine:pgrep(pattern) end
 
+---What there is to know about it, in one round trip.
 ---@return rshell.HostFacts
 function Machine:facts() end
 

@@ -69,6 +69,7 @@ local Listener = {}
 ---@return string? name
 function Listener:accept(seconds) end
 
+---Takes no more connections. Harmless twice.
 function Listener:close() end
 
 return net

@@ -58,6 +58,7 @@ function output.progress(options) end
 ---@field total? number
 local Progress = {}
 
+---So much is done; and is all, where that is known by now.
 ---@param done number
 ---@param total? number
 function Progress:set(done, total) end

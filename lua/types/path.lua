@@ -31,6 +31,7 @@ function path:join(...) end
 ---@return rshell.Path
 function path:up(n) end
 
+---Another name in the same folder.
 ---@param name string
 ---@return rshell.Path
 function path:with_name(name) end
@@ -44,6 +45,7 @@ function path:with_suffix(suffix) end
 ---@return string
 function path:relative_to(base) end
 
+---True: every path is.
 ---@return true
 function path:is_absolute() end
 
@@ -57,9 +59,11 @@ function path:match(pattern) end
 ---@return boolean
 function path:exists() end
 
+---A file, or a link that leads to one.
 ---@return boolean
 function path:is_file() end
 
+---A folder, or a link that leads to one.
 ---@return boolean
 function path:is_dir() end
 
@@ -67,6 +71,7 @@ function path:is_dir() end
 ---@return boolean
 function path:is_symlink() end
 
+---A unix socket, or a link that leads to one.
 ---@return boolean
 function path:is_socket() end
 
@@ -91,9 +96,11 @@ function path:readlink() end
 ---@return rshell.Path path without links and dots
 function path:resolve() end
 
+---The name of who owns it.
 ---@return string
 function path:owner() end
 
+---The name of its group.
 ---@return string
 function path:group() end
 
@@ -121,6 +128,7 @@ function path:list(opts) end
 ---@return rshell.Path[] paths sorted by byte
 function path:glob(pattern, opts) end
 
+---Iterates over what is in the folder, in blocks.
 ---@return fun(): rshell.Path?
 function path:iterdir() end
 
@@ -252,6 +260,7 @@ local file = {}
 ---@return string? data nil at the end
 function file:read(what) end
 
+---Iterates over what `read` gives.
 ---@param what? integer | "l" | "L" | "a"
 ---@return fun(): string?
 function file:lines(what) end
@@ -273,4 +282,5 @@ function file:truncate(size) end
 ---@return rshell.OpenFile self
 function file:sync() end
 
+---Closes it; what can't be written raises. Harmless twice.
 function file:close() end

@@ -114,6 +114,7 @@ function Process:wait(seconds) end
 ---@return (rshell.ProcExit | false)[]
 function Process:exits() end
 
+---True when all stages have ended.
 ---@return boolean
 function Process:ended() end
 

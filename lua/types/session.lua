@@ -55,6 +55,7 @@ local SessionStream = {}
 ---@return string?
 function SessionStream:read(what, timeout) end
 
+---Iterates over what `read` gives.
 ---@param what? rshell.ReadFormat
 ---@return fun(): string?
 function SessionStream:lines(what) end

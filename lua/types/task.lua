@@ -10,6 +10,7 @@ local task = {}
 ---@return rshell.Task
 function task.spawn(fn, ...) end
 
+---Waits so many seconds; other tasks go on.
 ---@param seconds number
 function task.sleep(seconds) end
 
@@ -45,6 +46,7 @@ function task.current() end
 ---@return table
 function task.locals() end
 
+---A new event, on which nobody waits.
 ---@return rshell.Event
 function task.event() end
 

@@ -17,11 +17,13 @@ local tasks = {}
 ---@return table<integer, any> errors those that failed, by index
 function tasks.parallel(list, fn, options) end
 
+---Starts a task: fn runs at the next turn, beside us.
 ---@param fn function
 ---@param ... any
 ---@return rshell.Task
 function tasks.spawn(fn, ...) end
 
+---Waits so many seconds; other tasks go on.
 ---@param seconds number
 function tasks.sleep(seconds) end
 

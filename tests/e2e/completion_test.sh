@@ -34,6 +34,7 @@ outcome() {
         echo "ok $number - $1"
     else
         echo "not ok $number - $1"
+        # shellcheck disable=SC2001 # every line
         sed 's/^/# /' <<<"$3"
     fi
 }

@@ -11,6 +11,7 @@ outcome() {
         echo "ok $number - $1"
     else
         echo "not ok $number - $1"
+        # shellcheck disable=SC2001 # every line
         sed 's/^/# /' <<<"$2"
     fi
 }
@@ -35,10 +36,10 @@ for page in $pages; do
     outcome "$page: nothing is left over of its source" "$(grep -n '@[a-z]*@\|```' <<<"$text")"
     # What SEE ALSO and others name of ours must be there.
     gone=
-    for other in $(grep -o 'rshell\(-[a-z]*\)\?([0-9])' <<<"$text" | sort -u); do
+    while read -r other; do
         other=${other%)}
         grep -qx "${other/(/.}" <<<"$pages" || gone+=" $other"
-    done
+    done < <(grep -o 'rshell\(-[a-z]*\)\?([0-9])' <<<"$text" | sort -u)
     outcome "$page: the pages that it names are there" "$gone"
 done
 echo "1..$number"

@@ -85,9 +85,11 @@ spec.test("what is shown fits a terminal and has no marks", function(t)
 end)
 
 spec.test("paragraphs, lists and blocks", function(t)
-    local section = "*bold* and _some_thing_ x_y\nmore\n\n```\n*as* _it_ is\n  so\n```\n\n*-a* _B_\n\tabout\n\ta\n\n*-b*\n\tb\n"
+    local section = "*bold* and _some_thing_ x_y\nmore\n\n```\n*as* _it_ is\n  so\n```\n\n"
+        .. "*-a* _B_\n\tabout\n\ta\n\n*-b*\n\tb\n"
     t.eq(manual.text(section, "  "), table.concat({
-        "  bold and some_thing x_y more", "", "  *as* _it_ is", "    so", "", "  -a B", "      about a", "  -b", "      b",
+        "  bold and some_thing x_y more", "", "  *as* _it_ is", "    so", "", "  -a B", "      about a", "  -b",
+        "      b",
     }, "\n"))
     t.same(manual.entries(section), {{head = "-a B", text = "about a"}, {head = "-b", text = "b"}})
 end)

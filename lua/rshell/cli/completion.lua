@@ -1,5 +1,5 @@
--- rshell completion SHELL | --hosts [PREFIX]: what completes command lines, made of the options that subcommands have and
--- of what the manual pages say about them.
+-- rshell completion SHELL | --hosts [PREFIX]: what completes command lines, made of the options that subcommands have
+-- and of what the manual pages say about them.
 
 local commands = require "rshell.cli.commands"
 local fail = require "rshell.cli.fail"

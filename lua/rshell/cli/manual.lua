@@ -61,11 +61,10 @@ end
 ---@param section string
 ---@return {text: string, literal: boolean}[]
 function M.paragraphs(section)
-    local all, literal = {}, false
+    local all = {}
     for p in (section .. "\n\n"):gmatch "\n*(.-)\n\n" do
         local inner = p:match "^```\n(.*)\n```$"
-        literal = inner ~= nil
-        if p ~= "" then all[#all + 1] = {text = inner or plain(p), literal = literal} end
+        if p ~= "" then all[#all + 1] = {text = inner or plain(p), literal = inner ~= nil} end
     end
     return all
 end
