@@ -29,6 +29,7 @@ local lazy = {
     split = from("rshell.text", "split"),
     nodeset = function() return require "rshell.nodeset" end,
     cluster = from("rshell.cluster", "new"),
+    restrict = from("rshell.restrict", "restrict"),
     output = from("rshell.output", "functions"),
 }
 
@@ -38,7 +39,7 @@ for _, name in ipairs(MODIFIERS) do lazy[name] = from("rshell.modifiers", name) 
 -- What later parts bring: objects that say so, called or indexed.
 local LATER = {
     "inventory", "DeployedServer", "MultiServerDeployment", "classic_connect", "async",
-    "restrict", "endpoints", "playbook", "serve", "join",
+    "endpoints", "playbook", "serve", "join",
 }
 local later_mt, make_later, later = object.class "later"
 

@@ -207,8 +207,8 @@ end
 
 local function collect(fn)
     local b = {
-        place = place(fn), n = 0, functions = {}, number = {}, paths = {}, seen = {}, environments = {}, modules = {}, marks = {},
-        ncells = 0, cells = {}, cell_of = {}, codes = {}, code_at = {}, shapes = {},
+        place = place(fn), n = 0, functions = {}, number = {}, paths = {}, shapes = {}, codes = {}, code_at = {},
+        ncells = 0, cells = {}, cell_of = {}, seen = {}, environments = {}, modules = {}, marks = {},
     }
     take_function(b, fn, "")
     local i = 1
@@ -230,8 +230,8 @@ local function collect(fn)
     return b
 end
 
---- What is sent in the place of a function so that it runs on the other side; a proxy stays what it is. It is taken as it
---- is now.
+--- What is sent in the place of a function so that it runs on the other side; a proxy stays what it is. It is taken as
+--- it is now.
 ---@param fn any
 function M.ship(fn)
     if type(fn) ~= "function" or proxy.field(fn) then return fn end

@@ -20,10 +20,12 @@ local WEAK_KEYS, WEAK_VALUES = {__mode = "k"}, {__mode = "v"}
 
 local reference_mt, make_reference, _, referred = object.class "rshell.Reference"
 
---- Goes by reference to the other side; over here it can be used like the table itself.
+--- Goes by reference to the other side; over here it can be used like the table itself. Of a module the functions are
+--- described, as the methods of a class are.
 ---@param v any
-function M.ref(v)
-    return type(v) == "table" and make_reference {value = v} or v
+---@param module boolean?
+function M.ref(v, module)
+    return type(v) == "table" and make_reference {value = v, module = module} or v
 end
 
 function reference_mt.__index(r, key) return referred(r).value[key] end
@@ -34,10 +36,8 @@ function reference_mt.__tostring(r) return tostring(referred(r).value) end
 
 -- ---- classes, as they are described ----
 
---- The functions of an object's class, by name, sorted: those along its __index tables.
-local function methods_of(value, mt)
-    local from = rawget(mt, "__index")
-    if type(value) == "userdata" and type(from) ~= "table" then from = mt end -- C's own find them there
+--- The functions of a table, and along its __index tables, by name, sorted.
+local function functions_of(from)
     local seen, list = {}, {}
     while type(from) == "table" and not seen[from] do
         seen[from] = true
@@ -52,6 +52,12 @@ local function methods_of(value, mt)
     end
     table.sort(list)
     return list
+end
+
+--- The methods of an object's class. Those of C find theirs in the metatable itself.
+local function methods_of(value, mt)
+    local from = rawget(mt, "__index")
+    return functions_of(type(value) == "userdata" and type(from) ~= "table" and mt or from)
 end
 
 local Class = {}
@@ -76,11 +82,13 @@ local function name_of(mt)
     return type(name) == "string" and name or nil
 end
 
---- The class of what has a metatable, or false.
-local function class_of(self, value)
+--- The class of what has one, or false.
+local function class_of(self, value, module)
+    if module then return class_of_shape(self, nil, false, functions_of(value)) end
     local s = proxy.state(value)
     local mt = s and s.class or debug.getmetatable(value)
     if type(mt) ~= "table" then return false end
+    if mt.__methods and not s then return class_of_shape(self, name_of(mt), false, mt.__methods(value)) end
     local class = self.described[mt]
     if class == nil then
         if s then
@@ -107,14 +115,14 @@ end
 
 -- ---- going ----
 
-local function give(self, value)
+local function give(self, value, module)
     local id = self:keep(value)
     local kind = type(value)
     if kind == "function" or kind == "thread" then return MINE, id end
     local entry = self.kept[id]
     if entry.class == nil then
-        entry.class = class_of(self, value)
-        entry.shadows = entry.class and kind == "table" and shadowed(value, entry.class) or nil
+        entry.class = class_of(self, value, module)
+        entry.shadows = entry.class and not module and kind == "table" and shadowed(value, entry.class) or nil
     end
     local class = entry.class
     if not class then return MINE, id end
@@ -147,7 +155,7 @@ function M.export(self, value)
             if s.peer == self then return YOURS, s.id end
         else
             local r = referred(value)
-            if r then return give(self, r.value) end
+            if r then return give(self, r.value, r.module) end
             if self.pack then return packed(self, value, self:pack(value)) end
         end
     elseif kind == "function" then

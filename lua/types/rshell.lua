@@ -17,7 +17,6 @@
 ---@field MultiServerDeployment any not in this version
 ---@field classic_connect any not in this version
 ---@field async any not in this version
----@field restrict any not in this version
 ---@field endpoints any not in this version
 ---@field playbook any not in this version
 ---@field serve any not in this version
@@ -110,6 +109,14 @@ function rshell.select(list, timeout) end
 ---@param ... any
 ---@return any ...
 function rshell.timeout(seconds, fn, ...) end
+
+---A reference to an object that exposes only these names, for who is handed it on another machine; `writable` ones may be
+---assigned. All else raises kind `denied`.
+---@param object any
+---@param names string[]
+---@param writable? string[]
+---@return userdata
+function rshell.restrict(object, names, writable) end
 
 ---A class's name, or Lua's type.
 ---@param value any

@@ -319,7 +319,7 @@ spec.test("the module rshell", function(t)
 end)
 
 spec.test("names of later parts say so when they are used", function(t)
-    for _, name in ipairs {"inventory", "DeployedServer", "MultiServerDeployment", "async", "restrict", "endpoints",
+    for _, name in ipairs {"inventory", "DeployedServer", "MultiServerDeployment", "async", "endpoints",
             "playbook"} do
         t.eq(t.raises("usage", rshell[name], "x").message, name .. ": not in this version")
         t.eq(t.raises("usage", function() return rshell[name].member end).message, name .. ": not in this version")

@@ -10,11 +10,16 @@ local function is_ours(frame)
     return frame:find "^%s*rshell/" or frame:find "^%s*%[C%]:" or frame:find "^%s*%(%.%.%.tail"
 end
 
+--- Of a traceback that has crossed machines, which is in sections: ours, the last one.
+local function our_part(trace)
+    return trace:match "^.*\n(here:\n.*)$" or trace
+end
+
 --- "FILE:LINE" of the first frame of a traceback that is not in our own modules.
 ---@param trace string?
 ---@return string?
 function M.place(trace)
-    for frame in (trace or ""):gmatch "\n(\t[^\n]*)" do
+    for frame in our_part(trace or ""):gmatch "\n(\t[^\n]*)" do
         local place = not is_ours(frame) and frame:match "^\t(.-:%d+): "
         if place then return place end
     end
@@ -23,8 +28,13 @@ end
 --- A traceback as -v shows it; -vv shows our own frames too.
 local function shown(trace)
     if M.verbose >= 2 then return trace end
-    return (trace:gsub("\n(\t[^\n]*)", function(frame)
-        if is_ours(frame) then return "" end
+    local away = trace:find "^on " ~= nil
+    return (trace:gsub("\n([^\n]*)", function(frame)
+        if frame:byte() ~= 9 then
+            away = frame:find "^on " ~= nil
+        elseif is_ours(frame) or away and frame:find "^\tagent/" then
+            return ""
+        end
     end))
 end
 
@@ -49,7 +59,7 @@ function M.lines(e, trace)
         local place = M.place(trace)
         if place then lines[2] = "  at " .. place end
     end
-    local remote = err.is(e) and e.kind == "remote"
+    local remote = err.is(e) and (e.kind == "remote" or trace and trace:find "^on ")
     if trace and (M.verbose >= 1 or remote) then lines[#lines + 1] = shown(trace) end
     return text.escape(table.concat(lines, "\n"))
 end
