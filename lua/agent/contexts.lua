@@ -1,6 +1,7 @@
 -- Other processes on this agent's link: fresh ones of our own image, and agents that the controller starts through
 -- programs of this machine (sudo, a container's engine, ssh). Their frames are passed on in C.
 
+local hearing = require "rshell.shared.hearing"
 local own = require "rshell.agent.own"
 local proc = require "rshell.sys.proc"
 local task = require "rshell.task"
@@ -9,42 +10,71 @@ local M = {}
 
 local KEPT = 4096 -- of what one says on stderr
 local LAST_SECONDS = 1 -- that one has to end by itself when its link has
+local LINE_SECONDS = 30 -- until one that has got its program says a word
 local BLOCK = 65536
 
 -- ---- a program that is talked to before it belongs to a context ----
 
 ---@class rshell.agent.Held
 ---@field process rshell.sys.Process
+---@field hearing rshell.Hearing
+---@field join fun(number: integer, process: rshell.sys.Process)
 local Held = {}
 Held.__index = Held
 Held.__name = "rshell.agent.Held"
 
---- What stream:read gives; which: "stdout" or "stderr".
-function Held:read(which, what, seconds)
-    return self.process[which]:read(what, seconds)
-end
+--- What it has printed meanwhile, as rshell.shared.hearing says.
+function Held:hear(seconds) return self.hearing:next(seconds) end
 
-function Held:write(data)
-    return self.process.stdin:write(data)
-end
+--- Who doesn't read ends, and says why.
+function Held:write(data) return (pcall(self.process.stdin.write, self.process.stdin, data)) end
 
---- Our own program, as it is, into its stdin. Its size was told by `image`.
+--- Our own program, as it is, into its stdin.
 function Held:feed()
-    local file = assert(require "rshell.sys.fs".open(own.image(), "r"))
-    for block in function() return file:read(BLOCK) end do self.process.stdin:write(block) end
-    file:close()
+    local file <close> = assert(require "rshell.sys.fs".open(own.image(), "r"))
+    for block in function() return file:read(BLOCK) end do
+        if not self:write(block) then return end
+    end
+end
+
+--- Lets it be the context's process, once it says in the line with the word that it is an agent: what it says there,
+--- or nil and the last that it said.
+function Held:attach(number, word)
+    local said = ""
+    for line in function() return self.process.stdout:read("L", LINE_SECONDS) end do
+        local _, stop = line:find(word, 1, true)
+        local words = stop and line:sub(stop + 1):match "^%s*(.-)%s*$"
+        if words == "agent" then
+            self.attached = true
+            self.join(number, self.process)
+        end
+        if words then return words end
+        said = line
+    end
+    return nil, said
 end
 
 function Held:wait(seconds)
     return self.process:wait(seconds)
 end
 
+--- It ends by itself when nobody talks to it any more, or is ended.
 function Held:close()
-    if not self.attached then self.process:stop() end
+    if self.attached or self.closed then return end
+    self.closed = true
+    self.hearing:close()
+    local p = self.process
+    for _, s in ipairs {p.stdin or false, p.stdout or false, p.stderr or false} do
+        if s then s:close() end
+    end
+    task.spawn(function()
+        if not p:wait(LAST_SECONDS) then p:stop(LAST_SECONDS) end
+        p:release()
+    end)
 end
 
 function Held:__gc()
-    if not self.attached then self.process:kill "TERM" end
+    if not self.attached and not self.closed then self.process:kill "TERM" end
 end
 
 -- ---- contexts ----
@@ -77,11 +107,6 @@ local function bury(link, entry, context, why)
     link:finish(context, entry and obituary(entry, exits, why) or why)
 end
 
---- A context that was routed and has no process.
-local function give_up(link, number, text)
-    link:finish(number, text)
-end
-
 --- What the controller calls as context.NAME.
 ---@param link userdata
 ---@param self integer our own context
@@ -89,11 +114,12 @@ function M.new(link, self)
     local there = {} -- what stands behind each number
     link:relay(self)
 
-    local function join(number, process)
+    --- pid: of a process of our own kind, that can be told to look at its link
+    local function join(number, process, pid)
         local entry = {process = process, said = ""}
         there[number] = entry
         if process.stderr then listen(entry, process.stderr) end
-        return link:attach(number, process.stdout, process.stdin, process.pids[#process.pids])
+        return link:attach(number, process.stdout, process.stdin, pid)
     end
 
     task.spawn(function()
@@ -114,40 +140,24 @@ function M.new(link, self)
             stdin = "pipe", stdout = "pipe", stderr = "pipe",
         }
         if not p then
-            give_up(link, number, text)
+            link:finish(number, text) -- it was routed, and has no process
             return nil, text, name, where
         end
-        join(number, p)
+        join(number, p, p.pids[1])
         return p.pids[1]
     end
 
-    --- A program whose streams stay here, to be talked to.
-    function functions.spawn(spec)
+    --- A program whose streams stay here, to be talked to until it says the word; what it says at first, and the size
+    --- of our own program, where it can be read.
+    function functions.spawn(spec, word, seconds)
         local p, text, name, where = proc.spawn(spec)
         if not p then return nil, text, name, where end
-        return setmetatable({process = p}, Held)
-    end
-
-    --- What it runs now is an agent.
-    function functions.attach(number, held)
-        held.attached = true
-        return join(number, held.process)
-    end
-
-    --- It will not come.
-    function functions.refuse(number, text)
-        give_up(link, number, text)
-    end
-
-    --- The size of our program.
-    function functions.image()
+        local held = setmetatable({process = p, hearing = hearing.new(p, word), join = join}, Held)
         local st = require "rshell.sys.fs".stat(own.image())
-        return st and st.size
+        return held, held:hear(seconds), st and st.size
     end
 
     return functions
 end
-
-M.Held = Held
 
 return M

@@ -206,11 +206,11 @@ int rs_proc_spawn(lua_State *L)
     if (!h->run)
         return luaL_error(L, "not enough memory");
     int err = rs_proc_spec_start(L, 1, h->run->group, &ends, &f);
-    bool pty = flag(L, "pty");
-    if (!err && pty)
+    bool cooked = flag(L, "pty") && !raw_pty(L);
+    if (!err && cooked) /* a raw one hangs up with its streams */
         h->master = fcntl(ends.out, F_DUPFD_CLOEXEC, 3);
     if (!err)
-        err = push_ends(L, 2, &ends, pty && !raw_pty(L));
+        err = push_ends(L, 2, &ends, cooked);
     if (!err && flag(L, "foreground"))
         h->run->tty = rs_tty_lend(rs_task_loop(L), rs_pgroup_id(h->run->group));
     if (err) {

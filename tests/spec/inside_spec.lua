@@ -3,6 +3,7 @@ local folder = arg[0]:gsub("[^/]*$", "")
 package.path = folder .. "../lib/?.lua;" .. package.path
 
 local bed = require "bed"
+local proxy = require "proxy"
 local rshell = require "rshell"
 local spec = require "spec"
 
@@ -277,6 +278,29 @@ spec.test("three levels: ssh, sudo, chroot", function(t)
     gone(t, before)
     t.eq(#here:pgrep "^sleep 4711", 0)
     p:close()
+end)
+
+spec.test("nothing crosses the network twice", function(t)
+    local far <close> = bed.new()
+    local link <close> = proxy.new(far.port)
+    proxy.trust(far, link)
+    accounts:sudoers(("%s ALL=(ALL) NOPASSWD: ALL"):format(far.user))
+    local m <close> = rshell.ssh("127.0.0.1", far:options {port = link.port, agent = true})
+    m["true"]()
+    local before = link:stat().up
+    local root <close> = m:sudo()
+    local inner <close> = root:via {"env", "RS_LEVEL=2"}
+    t.eq(whoami(inner), "root")
+    local sent = link:stat().up - before
+    t.ok(sent < 50000, ("%d bytes were sent"):format(sent))
+
+    local another
+    t.eq(link:trips(function()
+        if another then another:close() end
+        another = m:sudo()
+    end, 2), 2, "it is started, and talked to")
+    t.eq(link:trips(function() inner["true"]() end, 1), 1)
+    another:close()
 end)
 
 spec.finish()

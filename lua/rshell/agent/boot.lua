@@ -32,9 +32,10 @@ dd bs=@size count=1 iflag=fullblock 2>&5 3>&- 4<&-|@unpack @how 2>&5 >&3 4<&-||{
 exec 3>&-;trap - 0 1 2 15;umask $u;echo $N agent;exec $p serve @args "$f"
 ]]
 
---- The program, without what its readers need.
----@param fields table<string, string|integer>
-local function program(fields)
+--- The program, without what its readers need. fields: nonce, arch, skip, size, args; raw: its image is not compressed.
+---@param fields table<string, string|integer|boolean>
+function M.program(fields)
+    fields.unpack, fields.how = fields.raw and "cat" or "gzip", fields.raw and "" or "-dc"
     return (PROGRAM:gsub("@(%l+)", fields):gsub("([;|&{])\n", "%1"):gsub("\n", ";"):gsub(";$", ""))
 end
 
@@ -68,11 +69,12 @@ end
 
 --- Starts the program and gives it the image, and what how.begin(ch, said) sends behind it: true once the agent runs
 --- over there; or nil and the program's words.
-local function try(connector, how)
+---@param connector table
+---@param how table as of M.start, with image and skip
+function M.try(connector, how)
     local nonce = ("rs%016x"):format(math.random(0))
-    local text = program {
-        nonce = nonce, arch = how.arch, skip = how.skip, size = #how.image, args = how.args,
-        unpack = how.raw and "cat" or "gzip", how = how.raw and "" or "-dc",
+    local text = M.program {
+        nonce = nonce, arch = how.arch, skip = how.skip, size = #how.image, args = 0, raw = how.raw,
     }
     local ch, why, name = connector.exec(connector.plain and text or shell.line(text))
     if not ch then return nil, "exec " .. why, name end
@@ -106,10 +108,11 @@ local reasons = {
 }
 
 --- Starts one: what how.begin gave, and the CPU; or nil and why there is none. how: images(arch), programs(arch) (the
---- same, not compressed), raw (whether to begin with that), arch, args, begin(ch, said).
+--- same, not compressed), raw (whether to begin with that), arch, begin(ch, said).
 ---@param connector table
 ---@param how table
 function M.start(connector, how)
+    local try = connector.try or M.try
     local arch, skip, tried, raw = how.arch, 0, {}, how.raw or false
     while true do
         local image = (raw and how.programs or how.images)(arch)

@@ -38,25 +38,27 @@ local function obituary(why, said, ch)
     return how and ("%s (%s)"):format(why, how) or why
 end
 
---- The peer over a channel in which an agent is about to start. What it sends waits there until it does.
+--- The peer over a channel in which an agent is about to start. What it sends waits there until it does. The channel may
+--- be a context of another agent's link.
 local function converse(b, ch, said)
-    local link = rpc.link(nil, ch.stdin)
+    local link, context = ch.link, ch.context
+    if not link then link, context = rpc.link(nil, ch.stdin), 0 end
     local self
-    self = peer.new(link:port(0, true), {
+    self = peer.new(link:port(context, true), {
         host = b.conn.name, export = export, import = handles.import, discard = handles.discard,
         on_event = function(...) handles.event(self, ...) end,
-        explain = function(why) return obituary(why, said, ch) end,
+        explain = said and function(why) return obituary(why, said, ch) end,
         on_close = function(why)
             if self.hello and not b.closed then
                 require "rshell.log".write("info", "agent", ("%s: %s"):format(b.conn.name, why))
             end
             for _, p in pairs(self.processes) do p.event:notify() end
-            link:close()
+            if not ch.link then link:close() end
             ch:close()
         end,
     })
     self.processes = setmetatable({}, {__mode = "v"})
-    self.link, self.channel, self.context = link, ch, 0
+    self.link, self.channel, self.context = link, ch, context
     self.port:send(FRAME.HELLO, 0, nil, {protocol = 1, lua = rpc.LUA, keepalive = b.keepalive, who = b.who})
     return self
 end
@@ -64,7 +66,7 @@ end
 --- The peer of an agent that answers, or nil and why there is none.
 local function start(b, begin)
     local self, arch = boot.start(b.connector, {
-        images = b.images, programs = b.programs, raw = b.raw, arch = b.arch, args = "0", begin = begin,
+        images = b.images, programs = b.programs, raw = b.raw, arch = b.arch, begin = begin,
     })
     if not self then
         local why = b.connector.broken()
@@ -73,8 +75,10 @@ local function start(b, begin)
         end
         return nil, arch
     end
-    self.link:input(self.channel.stdout)
-    self.link:keepalive(b.keepalive)
+    if not self.channel.link then
+        self.link:input(self.channel.stdout)
+        self.link:keepalive(b.keepalive)
+    end
     local ok, e = pcall(self.greeting, self, START_SECONDS)
     if ok then
         b.arch = arch

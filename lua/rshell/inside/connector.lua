@@ -1,7 +1,10 @@
 -- A connector (see rshell.bare) to a place inside a machine: what runs there is started by a program on that machine,
 -- such as sudo, through the machine's own primitives.
 
+local boot = require "rshell.agent.boot"
+local carried = require "rshell.inside.carried"
 local err = require "rshell.shared.error"
+local hearing = require "rshell.shared.hearing"
 local shell = require "rshell.bare.shell"
 local talk = require "rshell.inside.talk"
 local task = require "rshell.task"
@@ -27,19 +30,23 @@ function Channel:exit() return self.handle:exits()[1] end
 function Channel:signal(name) return self.handle:kill(name) end
 function Channel:resize(rows, cols) return self.handle:resize(rows, cols) end
 
---- What hangs on a terminal ends when that is gone. The rest reads the end of its input; who doesn't mind is ended.
-local function leave(handle, terminal)
-    if not terminal and not handle:wait(LEAVE_SECONDS) then handle:stop(LEAVE_SECONDS) end
+function Channel:next(seconds) return self.hearing:next(seconds) end
+function Channel:write(text) self.stdin:write(text) end
+
+--- What runs inside reads the end of its input, or its terminal is gone; who doesn't mind is ended.
+local function leave(handle)
+    if not handle:wait(LEAVE_SECONDS) then handle:stop(LEAVE_SECONDS) end
     handle:release()
 end
 
 function Channel:close()
     if self.closed then return end
     self.closed = true
+    self.hearing:close()
     for _, s in ipairs {self.stdin or false, self.stdout or false, self.stderr or false} do
         if s then s:close() end
     end
-    task.spawn(function() pcall(leave, self.handle, self.terminal) end)
+    task.spawn(function() pcall(leave, self.handle) end)
 end
 
 -- ---- starting ----
@@ -82,42 +89,68 @@ local function missing(c, argv, text, name)
     err.raise {kind = err.kind_of(name), host = c.host, name = name, message = ("%s: %s"):format(argv[1], text)}
 end
 
-local function wrap(handle, terminal)
+--- Starts a program through the primitives of the machine around: a channel; or nil, text, NAME.
+local function start(c, s, word)
+    local handle, text, name = view.call(c.view, "proc", "spawn", s)
+    if not handle then return nil, text, name end
     return setmetatable({
-        handle = handle, terminal = terminal, stdin = handle.stdin, stdout = handle.stdout, stderr = handle.stderr,
+        handle = handle, hearing = hearing.new(handle, word), stdin = handle.stdin, stdout = handle.stdout,
+        stderr = handle.stderr,
     }, Channel)
 end
 
---- One attempt: a channel; false and the conversation where the program has ended before.
-local function attempt(c, line, how)
+--- One attempt: what was started, once /bin/sh runs inside; false and the conversation where it has ended before.
+local function attempt(c, how)
     local s = spec(c, how)
-    local handle, text, name = view.call(c.view, "proc", "spawn", s)
-    if not handle then return missing(c, s.argv, text, name) end
-    local ch = wrap(handle, s.pty ~= nil)
-    local ok, runs, t = pcall(talk.hold, ch, {
-        nonce = how.nonce, what = c.place.what, host = c.host, password = c.place.password, prompt = how.prompt,
+    local started, text, name = how.start(c, s, how.nonce)
+    if not started then return missing(c, s.argv, text, name) end
+    local ok, runs, t = pcall(talk.hold, {
+        next = function(seconds) return started:next(seconds) end, write = function(words) started:write(words) end,
+        what = c.place.what, host = c.host, password = c.place.password, prompt = how.prompt,
     })
-    if ok and runs and pcall(ch.stdin.write, ch.stdin, shell.code(line) .. "\n") then return ch end
-    t = ok and t
-    if t then t.exit = ch:wait(1) or {} end
-    ch:close()
+    if ok and runs then return started end
+    if ok then t.exit = started:wait(1) or {} end
+    started:close()
     if not ok then error(runs, 0) end
     return false, t
 end
 
---- Some want to see a terminal (requiretty): they have ended without a question, and get one.
-local function exec(c, line, opts)
-    local how = {nonce = nonce(), prompt = c.place.prompt and nonce() .. ":", wanted = opts and opts.pty}
-    how.terminal = how.wanted or c.place.terminal or c.needs_terminal
-    local ch, t, name = attempt(c, line, how)
-    if ch or ch == nil then return ch, t, name end
+--- Starts /bin/sh in there, where it waits for a line with its program. Some want to see a terminal (requiretty): they
+--- have ended without a question, and get one. starter: who starts it; pty: wanted by who uses it.
+local function enter(c, starter, pty)
+    local how = {start = starter, nonce = nonce(), prompt = c.place.prompt and nonce() .. ":", wanted = pty}
+    how.terminal = pty or c.place.terminal or c.needs_terminal
+    local started, t, name = attempt(c, how)
+    if started or started == nil then return started, t, name end
     if not t.asked and not how.terminal and c.place.may_want_terminal and t.exit.code then
         how.terminal = true
-        local second = attempt(c, line, how)
+        local second = attempt(c, how)
         c.needs_terminal = second and true
         if second then return second end
     end
     c.place:refused(t)
+end
+
+local function exec(c, line, opts)
+    local ch, text, name = enter(c, start, opts and opts.pty)
+    if not ch then return nil, text, name end
+    ch:write(shell.code(line) .. "\n")
+    return ch
+end
+
+--- The agent of the machine around, if it has one.
+local function agent_around(c)
+    local conn = c.view.conn
+    return conn.kind == "agent" and conn.backend:agent() or nil
+end
+
+--- For rshell.agent.boot.
+local function try(c, connector, how)
+    local p = agent_around(c)
+    if not p then return boot.try(connector, how) end
+    local held, text = enter(c, function(_, s, word) return carried.start(p, s, word, talk.PATIENCE) end)
+    if not held then return nil, "exec " .. text end
+    return carried.try(held, how, how.arch == c.view.conn.backend.arch)
 end
 
 -- ---- the connector ----
@@ -134,6 +167,7 @@ function M.new(v, place)
     local c = {view = v, place = place, host = place.host}
     local connector = {host = place.host, plain = true}
     function connector.exec(line, opts) return exec(c, line, opts) end
+    function connector.try(self, how) return try(c, self, how) end
 
     function connector.broken()
         if v.conn.closed then return ("the machine %s was closed"):format(v.conn.name) end

@@ -64,11 +64,12 @@ local function choose_backend(conn, v, wanted)
         conn.backend = require "rshell.bare".new(conn.connector)
         return
     end
-    local agents = require "rshell.agents"
+    local agents, outer_arch = require "rshell.agents", around.arch
+    if outer.kind == "local" then outer_arch = around.host.uname().machine end
     conn.backend = require "rshell.agent".new(conn, conn.connector, {
         images = agents.image, programs = agents.program, raw = outer.kind == "local",
         must = wanted or wanted == nil and around.must, keepalive = around.keepalive,
-        arch = view.ask(v, "host", "uname").machine,
+        arch = outer_arch,
     })
 end
 

@@ -11,11 +11,11 @@
 -- nothing follows for a moment.
 
 local err = require "rshell.shared.error"
-local task = require "rshell.task"
 
 local M = {}
 
 local PATIENCE = 60 -- seconds without a word: accounts may come from far, a wrong password takes its time
+M.PATIENCE = PATIENCE
 local QUIET, SILENT = 0.1, 2 -- after what looks like a prompt, and after anything else that may be one
 local KEPT = 4096
 
@@ -27,37 +27,15 @@ local KEPT = 4096
 local Talk = {}
 Talk.__index = Talk
 
-local function hear(t, which, text)
-    t.said = (t.said .. text):sub(-KEPT)
-    t.open[which] = (t.open[which] .. text):match "[^\n]*$":sub(-KEPT)
-    t.event:notify()
-end
-
---- Up to the program's first line, and not a byte more: what follows is for others.
-local function read_out(t, stream)
-    local line = ""
-    for c in function() return stream:read(1) end do
-        line = line .. c
-        if c == "\n" and line:find(t.nonce, 1, true) then
-            t.runs = true
-            return
-        end
-        if c == "\n" then line = "" end
-        hear(t, "out", c)
+--- Takes the news, if there are some within these seconds.
+local function listen(t, seconds)
+    local news = t.next(seconds)
+    for _, which in ipairs {"out", "err"} do
+        t.said = (t.said .. news[which]):sub(-KEPT)
+        t.open[which] = (t.open[which] .. news[which]):match "[^\n]*$":sub(-KEPT)
     end
-end
-
-local function read_err(t, stream)
-    for block in function() return stream:read(KEPT) end do hear(t, "err", block) end
-end
-
-local function listen(t, ch)
-    t.reader = task.spawn(function()
-        pcall(read_out, t, ch.stdout)
-        t.ended = not t.runs
-        t.event:notify()
-    end)
-    t.listener = ch.stderr and task.spawn(function() pcall(read_err, t, ch.stderr) end)
+    t.runs, t.ended = news.runs, news.ended
+    return news.out ~= "" or news.err ~= "" or t.runs or t.ended
 end
 
 --- The lines that were printed since the last answer, without prompts of ours and without a secret, which a program
@@ -96,30 +74,22 @@ local function secret_of(t, prompt)
 end
 
 --- Only the first answer is given: who asks again hasn't liked it.
-local function reply(t, ch, prompt)
+local function reply(t, prompt)
     if t.asked then t:refuse("auth", "%s does not take this password", t.what) end
     if t.password == nil then t:refuse("auth", "%s asks for a password, and none was given", t.what) end
     t.secret = secret_of(t, prompt)
     t.asked, t.said, t.open.out, t.open.err = true, "", "", ""
-    ch.stdin:write(t.secret .. "\n")
+    t.write(t.secret .. "\n")
 end
 
---- What was printed goes on being printed: when it has stopped it is a prompt.
-local function settle(t, text, seconds)
-    local stop = task.now() + seconds
-    while t.event:wait(math.max(0, stop - task.now())) do
-        if t.runs or t.ended or t.open.out ~= text and t.open.err ~= text then return false end
-    end
-    return true
-end
-
-local function step(t, ch)
+--- What may be a prompt is one when nothing follows.
+local function step(t)
     local asks, perhaps, seconds = question(t)
-    if asks then return reply(t, ch, asks) end
-    if perhaps and not t.asked then
-        if settle(t, perhaps, seconds) then reply(t, ch, perhaps) end
-    elseif not t.event:wait(PATIENCE) then
-        t:refuse("timeout", "%s has said nothing for %g s", t.what, PATIENCE)
+    if asks then return reply(t, asks) end
+    if t.asked or not perhaps then
+        if not listen(t, PATIENCE) then t:refuse("timeout", "%s has said nothing for %g s", t.what, PATIENCE) end
+    elseif not listen(t, seconds) then
+        reply(t, perhaps)
     end
 end
 
@@ -147,22 +117,15 @@ function Talk:ended_with(kind, last, hint)
 end
 
 --- Until the program runs: true; false where it has ended instead. Raises kind `auth` for what the account may not.
---- how: nonce, what and host (for errors), password (a string or function(prompt)), prompt (that of sudo).
----@param ch table
+--- how: next(seconds), as of rshell.shared.hearing; write(text); what and host (for errors); password (a string or
+--- function(prompt)); prompt (that of sudo).
 ---@param how table
 ---@return boolean, rshell.inside.Talk
-function M.hold(ch, how)
-    local t = setmetatable({said = "", open = {out = "", err = ""}, event = task.event()}, Talk)
+function M.hold(how)
+    local t = setmetatable({said = "", open = {out = "", err = ""}}, Talk)
     for key, value in next, how do t[key] = value end
-    listen(t, ch)
-    local ok, e = pcall(function()
-        while not t.runs and not t.ended do step(t, ch) end
-    end)
-    if t.ended and t.listener then pcall(t.listener.await, t.listener, 1) end -- for its last words
-    t.reader:close()
-    if t.listener then t.listener:close() end
-    if not ok then error(e, 0) end
-    return t.runs or false, t
+    while not t.runs and not t.ended do step(t) end
+    return t.runs, t
 end
 
 return M
