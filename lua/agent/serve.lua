@@ -65,7 +65,7 @@ return function(context, folder, version)
         export = exports.export, import = exports.import,
         on_close = function() ended:notify() end,
     })
-    self.port:send(rpc.FRAME.HELLO, 0, nil, hello(version))
+    self:greet(hello(version))
     if pcall(function() obey(link, self:greeting()) end) then
         while not self.why do ended:wait() end
     end

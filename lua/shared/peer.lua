@@ -42,15 +42,23 @@ local function answer(self, call)
     closed(self)
 end
 
+--- Queues a message: true, and whether who sends more should wait for room; or false and what can't be said. Where the
+--- link has just broken that is nobody's error: the dispatcher is about to close us, and says why.
+local function post(self, kind, id, export, ...)
+    local ok, e = pcall(self.port.send, self.port, kind, id, export, ...)
+    if ok then return true, e end
+    return false, not (self.why or err.is(e) and e.kind == "closed") and e or nil
+end
+
 --- Queues a message; true when who sends more should wait for room. What can't be said is raised, and nothing of it was
 --- handed out.
 function Peer:send(kind, id, ...)
     self.given_n = 0
-    local ok, crowded = pcall(self.port.send, self.port, kind, id, self.export, ...)
-    if ok then return crowded end
+    local sent, e = post(self, kind, id, self.export, ...)
+    if sent then return e end
     for i = 1, self.given_n do self.given[i]:take_back(self) end
     self.given_n = 0
-    error(crowded, 0)
+    if e then error(e, 0) end
 end
 
 --- Notes what is handed out by the message that is being made: its take_back(self) undoes that.
@@ -73,12 +81,12 @@ function Peer:start(target, name, ...)
     local depth = task.locals().depth
     if depth then target = depth <= NESTED and {target, depth} or is_too_deep() end
     self.last, self.calls[id] = id, call
-    local ok, crowded = pcall(self.send, self, FRAME.CALL, id, target, name, ...)
-    if not ok and not self.why then -- it can't be said; nothing was sent
+    local ok, e = pcall(self.send, self, FRAME.CALL, id, target, name, ...)
+    if not ok then -- it can't be said; nothing was sent
         self.calls[id] = nil
-        error(crowded, 0)
+        error(e, 0)
     end
-    call.crowded = ok and crowded
+    call.crowded = e
     return call
 end
 
@@ -92,7 +100,7 @@ function Peer:finish(call)
     if not call.done then
         local ok, e = pcall(await, self, call)
         if not ok then
-            if not call.done then self.port:send(FRAME.CANCEL, call.id) end
+            if not call.done then post(self, FRAME.CANCEL, call.id) end
             task.shield(function() if not call.done then call.event:wait(CANCEL_SECONDS) end end)
             if call.n and self.discard then self.discard(table.unpack(call, 1, call.n)) end
             error(e, 0)
@@ -166,9 +174,8 @@ local function sweep(self)
         self.dropped = {}
         for i = 1, #list, MOST do
             if self.why then return end
-            if self.port:send(FRAME.RELEASE, 0, nil, table.unpack(list, i, math.min(i + MOST - 1, #list))) then
-                self.port:room()
-            end
+            local _, crowded = post(self, FRAME.RELEASE, 0, nil, table.unpack(list, i, math.min(i + MOST - 1, #list)))
+            if crowded then self.port:room() end
         end
     end
 end
@@ -178,7 +185,7 @@ end
 local function fail(self, id, e)
     local what = failure.pack(self, e)
     local sent = pcall(self.send, self, FRAME.RAISE, id, what)
-    if not sent and not self.why then self.port:send(FRAME.RAISE, id, nil, failure.plain(what)) end
+    if not sent then post(self, FRAME.RAISE, id, nil, failure.plain(what)) end
 end
 
 local function reply(self, id, ok, ...)
@@ -186,7 +193,7 @@ local function reply(self, id, ok, ...)
     if self.why then return end
     if not ok then return fail(self, id, (...)) end
     local sent, e = pcall(self.send, self, FRAME.REPLY, id, ...)
-    if not sent and not self.why then fail(self, id, e) end
+    if not sent then fail(self, id, e) end
 end
 
 local function prepared(prepare, serve, ...)
@@ -314,9 +321,15 @@ end
 ---@param seconds number
 function Peer:leave(seconds)
     local stop = task.now() + seconds
-    if not self.why then self.port:send(FRAME.BYE, 0, nil) end
+    if not self.why then post(self, FRAME.BYE, 0) end
     while not self.why and task.now() < stop do self.gone:wait(stop - task.now()) end
     self:close "closed"
+end
+
+--- Tells the other side of ourselves.
+---@param hello table
+function Peer:greet(hello)
+    post(self, FRAME.HELLO, 0, nil, hello)
 end
 
 --- What the other side has said of itself; raises when it ends instead.

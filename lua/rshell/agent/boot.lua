@@ -14,29 +14,30 @@ local M = {}
 
 local STDERR_KEPT = 4096
 
--- @words are filled in. d: where it lands; i: its number, so that the next try can go on after it.
+-- @words are filled in. _d: where it lands; _i: its number, so that the next try can go on after it. What the account
+-- exports under a name of ours would change for the agent: hence the _.
 local PROGRAM = [[
-N=@nonce;[ -c /dev/null ]&&exec 5>/dev/null||exec 5>&2
-a=$(uname -sm);[ "$a" = "Linux @arch" ]||{ echo $N uname $a;exit;}
-command -v @unpack >&5||{ echo $N gzip;exit;}
-u=$(umask);umask 077;i=0;o=
-trap '[ -z "$f" ]||rm -rf "$f"' 0 1 2 15
-for d in "$XDG_RUNTIME_DIR" /dev/shm /tmp /var/tmp "$HOME";do i=$((i+1));f=
-[ $i -gt @skip ]&&[ -n "$d" ]&&[ -d "$d" ]&&[ -w "$d" ]||continue
-f=$d/.$N;mkdir "$f" 2>&5||{ f=;continue;}
-printf "#!/bin/sh\n" >$f/a&&chmod 700 $f/a&&$f/a&&: >$f/a&&exec 3>$f/a 4<$f/a&&{ o=$i;break;}
-rm -rf "$f";done 2>&5
-[ "$o" ]||{ echo $N noexec;exit;}
-p=/proc/self/fd/4;[ -e $p ]&&{ rm -rf "$f";f=;}||p=$f/a
-dd bs=@size count=1 iflag=fullblock 2>&5 3>&- 4<&-|@unpack @how 2>&5 >&3 4<&-||{ echo $N write $i;exit;}
-exec 3>&-;trap - 0 1 2 15;umask $u;echo $N agent;exec $p serve @args "$f"
+_n=@nonce;[ -c /dev/null ]&&exec 5>/dev/null||exec 5>&2
+_a=$(uname -sm);[ "$_a" = "Linux @arch" ]||{ echo $_n uname $_a;exit;}
+command -v @unpack >&5||{ echo $_n gzip;exit;}
+_u=$(umask);umask 077;_i=0;_o=
+trap '[ -z "$_f" ]||rm -rf "$_f"' 0 1 2 15
+for _d in "$XDG_RUNTIME_DIR" /dev/shm /tmp /var/tmp "$HOME";do _i=$((_i+1));_f=
+[ $_i -gt @skip ]&&[ -n "$_d" ]&&[ -d "$_d" ]&&[ -w "$_d" ]||continue
+_f=$_d/.$_n;mkdir "$_f" 2>&5||{ _f=;continue;};_p=$_f/a
+printf "#!/bin/sh\n" >"$_p"&&chmod 700 "$_p"&&"$_p"&&: >"$_p"&&exec 3>"$_p" 4<"$_p"&&{ _o=$_i;break;}
+rm -rf "$_f";done 2>&5
+[ "$_o" ]||{ echo $_n noexec;exit;}
+[ -e /proc/self/fd/4 ]&&{ _p=/proc/self/fd/4;rm -rf "$_f";_f=;}
+dd bs=@size count=1 iflag=fullblock 2>&5 3>&- 4<&-|@unpack @how 2>&5 >&3 4<&-||{ echo $_n write $_i;exit;}
+exec 3>&-;trap - 0 1 2 15;umask $_u;echo $_n agent;exec "$_p" serve @args "$_f"
 ]]
 
 --- The program, without what its readers need. fields: nonce, arch, skip, size, args; raw: its image is not compressed.
 ---@param fields table<string, string|integer|boolean>
 function M.program(fields)
     fields.unpack, fields.how = fields.raw and "cat" or "gzip", fields.raw and "" or "-dc"
-    return (PROGRAM:gsub("@(%l+)", fields):gsub("([;|&{])\n", "%1"):gsub("\n", ";"):gsub(";$", ""))
+    return (PROGRAM:gsub("@(%l+)", fields):gsub("([;|&])\n", "%1"):gsub("\n", ";"):gsub(";$", ""))
 end
 
 -- ---- one try ----

@@ -14,7 +14,6 @@ local M = {}
 
 local START_SECONDS = 30
 local LAST_SECONDS = 0.2 -- that the news of how it ended may come after its link's end
-local FRAME = rpc.FRAME
 
 -- Functions that look at no machine.
 local LOCAL = {["proc.signal"] = true, ["proc.signal_name"] = true, ["fs.match"] = true}
@@ -54,12 +53,12 @@ local function converse(b, ch, said)
             end
             for _, p in pairs(self.processes) do p.event:notify() end
             if not ch.link then link:close() end
-            ch:close()
+            if self.landed then ch:close() end -- before, what comes there says why it doesn't start
         end,
     })
     self.processes = setmetatable({}, {__mode = "v"})
     self.link, self.channel, self.context = link, ch, context
-    self.port:send(FRAME.HELLO, 0, nil, {protocol = 1, lua = rpc.LUA, keepalive = b.keepalive, who = b.who})
+    self:greet {protocol = 1, lua = rpc.LUA, keepalive = b.keepalive, who = b.who}
     return self
 end
 
@@ -74,6 +73,11 @@ local function start(b, begin)
             err.raise {kind = "closed", host = b.conn.name, message = "the connection was lost: " .. why}
         end
         return nil, arch
+    end
+    self.landed = true
+    if self.why then
+        self.channel:close()
+        return nil, "the agent did not answer: " .. self.why
     end
     if not self.channel.link then
         self.link:input(self.channel.stdout)
@@ -95,6 +99,7 @@ local function launch(b)
     task.spawn(function()
         local ok, self, reason = pcall(start, b, function(ch, said)
             b.peer = converse(b, ch, said)
+            b.peer.starting = starting
             starting.event:notify()
             return b.peer
         end)
@@ -104,10 +109,18 @@ local function launch(b)
             ok, starting.failure = pcall(b.give_up, b, reason)
             if ok then starting.failure = nil end
         end
-        b.starting = nil
+        b.starting, starting.over = nil, true
         starting.event:notify()
     end)
     return starting
+end
+
+--- What comes of a start whose peer has failed: returns when there is another to talk to, or none; raises what it
+--- raised.
+local function outcome(b, failed)
+    local starting = failed.starting
+    while b.peer == failed and not starting.over do starting.event:wait() end
+    if starting.failure then error(starting.failure, 0) end
 end
 
 --- What can't host an agent is served by its shell, and that is said once.
@@ -150,8 +163,9 @@ local function call(b, module, fn, ...)
     if self.hello then return self:call(0, module .. "." .. fn, ...) end
     local got = table.pack(pcall(self.call, self, 0, module .. "." .. fn, ...))
     if got[1] then return table.unpack(got, 2, got.n) end
-    if self.why and not self.hello then return call(b, module, fn, ...) end
-    error(got[2], 0)
+    if not self.why or self.hello then error(got[2], 0) end
+    outcome(b, self)
+    return call(b, module, fn, ...)
 end
 
 --- Our own streams stay ours: the program gets pipes, and we move the bytes.
