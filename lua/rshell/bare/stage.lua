@@ -73,18 +73,19 @@ end
 
 -- ---- the program ----
 
--- $p becomes the file that would be run.
-local SEARCH = [[IFS=:;set -f;for n in %s;do for d in $P;do p=${d:-.}/$n;]]
-    .. [=[[ -f "$p" ]&&[ -x "$p" ]&&break 2;p=;done;done;]=]
-local GIVEN = [[for p in %s;do [ -f "$p" ]&&[ -x "$p" ]&&break;p=;done;]]
+-- $_p becomes the file that would be run. What the account exports under a name of ours would change for the program:
+-- hence the _.
+local SEARCH = [[IFS=:;set -f;for _n in %s;do for _d in $_P;do _p=${_d:-.}/$_n;]]
+    .. [=[[ -f "$_p" ]&&[ -x "$_p" ]&&break 2;_p=;done;done;]=]
+local GIVEN = [[for _p in %s;do [ -f "$_p" ]&&[ -x "$_p" ]&&break;_p=;done;]]
 
 -- The kernel refuses what has no first line that it knows, but sh would run it as a script of its own. Where the system
 -- keeps its own programs nothing is looked at.
 local KIND = [[
-[ "$p" ]||F %d exec
-case $p in /bin/*|/sbin/*|/usr/bin/*|/usr/sbin/*);;*)
-l=;[ -r "$p" ]&&{ read -r l<"$p";case $l in "#!"*)IFS=" 	";set -- ${l#??};[ -x "$1" ]||F %d interpreter;;
-""|[" "-~]*)case $l in MZ*);;*)F %d noexec;;esac;;esac;};;esac
+[ "$_p" ]||F %d exec
+case $_p in /bin/*|/sbin/*|/usr/bin/*|/usr/sbin/*);;*)
+_l=;[ -r "$_p" ]&&{ read -r _l<"$_p";case $_l in "#!"*)IFS=" 	";set -- ${_l#??};[ -x "$1" ]||F %d interpreter;;
+""|[" "-~]*)case $_l in MZ*);;*)F %d noexec;;esac;;esac;};;esac
 ]]
 
 local function is_path(name) return name:find("/", 1, true) end
@@ -100,11 +101,11 @@ local function program(s, k, env_words)
         local path = s.env and s.env.PATH
         local from = path and quote(path .. ":")
         from = from or path == false and DEFAULT_PATH .. ":" or "${PATH-" .. DEFAULT_PATH .. "}:"
-        code = "P=" .. from .. ";" .. SEARCH:format(names)
+        code = "_P=" .. from .. ";" .. SEARCH:format(names)
     end
     code = code .. KIND:format(k, k, k)
     local odd = name:find "^-" or name == "" or s.env and s.env.PATH == false and not is_path(name)
-    local word = odd and '"$p"' or other and (is_path(name) and '"$p"' or '"$n"') or quote(name)
+    local word = odd and '"$_p"' or other and (is_path(name) and '"$_p"' or '"$_n"') or quote(name)
     if env_words[1] then
         -- env would take a name with = for a variable.
         local guard = name:find("=", 1, true) and "nice -n 0 " or ""
