@@ -38,19 +38,22 @@ local function retry(fn)
     end
 end
 
-local function make_account(bed)
-    if not is_root() then
-        bed.user, bed.home = here.user, here.home
-        return
-    end
-    bed.user = ("rst%d%03d"):format(host.pid(), math.random(0, 999))
-    bed.home = bed.dir .. "/home"
+local accounts = 0
+
+--- A new account that logs in with the bed's key: its name and its home.
+---@param opts {shell: string?, home: table<string, string>|false|nil} as for M.new; false: its home isn't there
+local function make_account(bed, opts)
+    accounts = accounts + 1
+    local user = ("rst%d%03d%d"):format(host.pid(), math.random(0, 999), accounts)
+    bed.homes = (bed.homes or 0) + 1
+    local home = ("%s/home%s"):format(bed.dir, bed.homes > 1 and bed.homes or "")
     retry(function()
-        here.useradd("-M", "-d", bed.home, "-s", bed.shell or "/bin/sh", "-p", "*", "-K", "UID_MIN=40000", "-K",
-            "UID_MAX=49999", bed.user)
+        here.useradd("-M", "-d", home, "-s", opts.shell or "/bin/sh", "-p", "*", "-K", "UID_MIN=40000", "-K",
+            "UID_MAX=49999", user)
     end)
-    bed.account = true
-    here.install("-d", "-o", bed.user, "-m", "700", bed.home)
+    bed.accounts[#bed.accounts + 1] = user
+    if opts.home ~= false then here.install("-d", "-o", user, "-m", "700", home) end
+    return user, home
 end
 
 local function write_config(bed)
@@ -81,7 +84,8 @@ end
 local function sshd(bed)
     write_config(bed)
     local program = here["/usr/sbin/sshd"]
-    if bed.limit then program = here.prlimit[bed.limit][program] end
+    local under = bed.under and bed.under(bed.dir)
+    if under then program = here[under[1]][{table.unpack(under, 2)}][program] end
     return program["-D"]["-e"]["-f"][bed.dir .. "/sshd_config"]
 end
 
@@ -118,9 +122,9 @@ function Bed:close()
     if self.closed then return end
     self.closed = true
     self:stop()
-    if self.account then
-        pcall(here.pkill, "-KILL", "-u", self.user)
-        retry(function() here.userdel("-f", self.user) end)
+    for _, user in ipairs(self.accounts) do
+        pcall(here.pkill, "-KILL", "-u", user)
+        retry(function() here.userdel("-f", user) end)
     end
     self.tmp:close()
 end
@@ -137,26 +141,42 @@ local function prepare_dropbear(bed)
     return keys
 end
 
---- Files of the account's home, by name.
-local function fill_home(bed, files)
+--- Files of an account's home, by name.
+local function fill_home(user, home, files)
     for name, text in pairs(files) do
-        local path = here:path(bed.home, name)
+        local path = here:path(home, name)
         path.parent:mkdir {parents = true, exist_ok = true}
         path:write(text, {mode = "644"})
-        if bed.account then here.chown("-R", bed.user, here:path(bed.home, name:match "^[^/]*")) end
+        here.chown("-R", user, here:path(home, name:match "^[^/]*"))
     end
 end
 
+local function allow(bed, user)
+    here:path(bed.dir, "keys", user):write(here:path(bed.key .. ".pub"):read(), {mode = "644"})
+end
+
+--- One more account, which bed:options{user = ...} logs in to; as root only.
+---@param opts {shell: string?, home: table<string, string>|false|nil}? as for M.new; false: its home isn't there
+---@return string user
+---@return string home
+function Bed:add_account(opts)
+    opts = opts or {}
+    local user, home = make_account(self, opts)
+    fill_home(user, home, opts.home or {})
+    allow(self, user)
+    return user, home
+end
+
 --- config: lines of sshd_config that come first; listen: the address; shell: the account's login shell; home: files in
---- its home (as root only); dropbear: that server instead of OpenSSH's; limit: an option of prlimit(1) that OpenSSH's
---- is started with.
+--- its home (as root only); dropbear: that server instead of OpenSSH's; under: gives the words that OpenSSH's is
+--- started with, for the bed's folder.
 ---@param opts {config: string[]?, listen: string?, shell: string?, home: table<string, string>?, dropbear: boolean?,
----    limit: string?}?
+---    under: (fun(dir: string): string[])?}?
 function M.new(opts)
     opts = opts or {}
     local bed = setmetatable({
-        config = opts.config or {}, shell = opts.shell, dropbear = opts.dropbear, limit = opts.limit,
-        listen = opts.listen or "127.0.0.1",
+        config = opts.config or {}, dropbear = opts.dropbear, under = opts.under,
+        listen = opts.listen or "127.0.0.1", accounts = {},
     }, Bed)
     bed.tmp = here:tempdir()
     bed.dir = tostring(bed.tmp)
@@ -164,11 +184,15 @@ function M.new(opts)
     if is_root() then here.mkdir("-p", "/run/sshd") end
     bed.host_key, bed.key = make_key(bed.dir .. "/host_key"), make_key(bed.dir .. "/user_key")
     bed.port = free_port()
-    make_account(bed)
     here.mkdir("-m", "755", bed.dir .. "/keys")
-    here:path(bed.dir, "keys", bed.user):write(here:path(bed.key .. ".pub"):read(), {mode = "644"})
+    if is_root() then
+        bed.user, bed.home = bed:add_account(opts)
+        bed.account = true
+    else
+        bed.user, bed.home = here.user, here.home
+        allow(bed, bed.user)
+    end
     if bed.dropbear then prepare_dropbear(bed) end
-    if bed.account then fill_home(bed, opts.home or {}) end
     bed.known_hosts = bed.dir .. "/known_hosts"
     local public = bed.dropbear and bed.public or here:path(bed.host_key .. ".pub"):read():match "^(%S+ %S+)"
     here:path(bed.known_hosts):write(("[127.0.0.1]:%d %s\n"):format(bed.port, public))

@@ -248,7 +248,7 @@ spec.test("a full disk: an error, the old file, and nothing else", function(t)
 end)
 
 spec.test("no more processes for the account: an error, no wait", function(t)
-    local few <close> = beds.new {limit = "--nproc=8"}
+    local few <close> = beds.new {under = function() return {"prlimit", "--nproc=8"} end}
     local m <close> = ssh("127.0.0.1", few:options())
     t.eq(m.echo "x", "x\n")
     local stages = m.cat
