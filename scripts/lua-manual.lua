@@ -118,7 +118,8 @@ end
 local OWNERS = {
     ["rshell.Machine"] = "m", ["rshell.Path"] = "p", ["rshell.Command"] = "c", ["rshell.Runnable"] = "c",
     ["rshell.Pipeline"] = "c", ["rshell.Workdir"] = "m.cwd", ["rshell.Environment"] = "m.env",
-    ["rshell.Cluster"] = "web", ["rshell.EnvironmentPath"] = "m.env.path", ["rshell.Results"] = "r", ["rshell.Error"] = "e",
+    ["rshell.Cluster"] = "web", ["rshell.EnvironmentPath"] = "m.env.path", ["rshell.Results"] = "r",
+    ["rshell.Error"] = "e",
 }
 
 local function owner_of(class)

@@ -101,6 +101,7 @@ local function fails(t, step, pattern, hint, config, ...)
     t.eq(last[#last], "FAIL " .. step)
     t.match("\n" .. out, "\nFAIL  " .. step .. " +[^\n]*" .. pattern)
     t.match(out, "next: [^\n]*" .. hint)
+    t.match(out, "\n +more: rshell help %l+\n$")
 end
 
 spec.test("what fails, and what to do", function(t)

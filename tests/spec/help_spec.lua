@@ -84,6 +84,24 @@ spec.test("what is shown fits a terminal and has no marks", function(t)
     t.match(help.usage(), "^usage: rshell .*\n$")
 end)
 
+spec.test("kinds of errors", function(t)
+    local kinds = require "rshell.cli.kinds"
+    local known = require "rshell.reference".all().aliases["rshell.ErrorKind"].values
+    t.eq(#kinds.names(), #known)
+    local listed = text_of(manual.sections "rshell-help".DESCRIPTION)
+    for _, kind in ipairs(known) do
+        local name = kind.value:match "%w+"
+        local text = kinds.text(name)
+        t.match(text, "^Errors of kind " .. name .. "\n%u")
+        t.match(listed, "%f[%w]" .. name .. "%f[%W]")
+        for line in text:gmatch "[^\n]+" do
+            t.ok(layout.width(line) < 80 or line:find "^    ", line)
+            t.eq(line:find("](", 1, true), nil)
+        end
+    end
+    t.eq(kinds.text "nothing", nil)
+end)
+
 spec.test("paragraphs, lists and blocks", function(t)
     local section = "*bold* and _some_thing_ x_y\nmore\n\n```\n*as* _it_ is\n  so\n```\n\n"
         .. "*-a* _B_\n\tabout\n\ta\n\n*-b*\n\tb\n"

@@ -70,7 +70,10 @@ end
 local function tell_failure(step, e)
     local words = err.is(e) and e.message or tostring(e)
     local what = next_of(step, e)
-    tell("FAIL", step, words, what and "next: " .. what or nil)
+    local rows = {words}
+    if what then rows[2] = "next: " .. what end
+    if err.is(e) then rows[#rows + 1] = "more: rshell help " .. e.kind end
+    tell("FAIL", step, table.unpack(rows))
 end
 
 local function milliseconds(seconds)

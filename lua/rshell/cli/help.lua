@@ -2,6 +2,7 @@
 
 local commands = require "rshell.cli.commands"
 local fail = require "rshell.cli.fail"
+local kinds = require "rshell.cli.kinds"
 local manual = require "rshell.cli.manual"
 local near = require "rshell.shared.near"
 
@@ -16,6 +17,18 @@ end
 ---@return string
 function M.usage()
     return usage_of(manual.sections())
+end
+
+local function contains(list, name)
+    for _, known in ipairs(list) do
+        if known == name then return true end
+    end
+    return false
+end
+
+local function topics()
+    local all = kinds.names()
+    return table.move(commands, 1, #commands, #all + 1, all)
 end
 
 local function sentence(about)
@@ -55,20 +68,19 @@ local function about_one(name)
     return table.concat(parts, "\n") .. "\n"
 end
 
---- Shows the help of a subcommand, or of the program.
+--- Shows the help of a subcommand or a kind of error, or of the program.
 ---@param name string?
 function M.show(name)
+    local text
     if not name then
-        io.write(everything())
-        return 0
+        text = everything()
+    elseif contains(commands, name) then
+        text = about_one(name)
+    else
+        text = kinds.text(name) or fail.usage("no subcommand '%s'%s", name, near.suffix(name, topics()))
     end
-    for _, known in ipairs(commands) do
-        if known == name then
-            io.write(about_one(name))
-            return 0
-        end
-    end
-    fail.usage("no subcommand '%s'%s", name, near.suffix(name, commands))
+    io.write(text)
+    return 0
 end
 
 function M.run(_, argv, first)

@@ -15,9 +15,11 @@ local function read_all(path)
 end
 
 --- The source of a file of doc/: in the program, or in the source tree beside lua/.
-local function source(name)
+---@param name string
+---@return string
+function M.source(name)
     local ok, pages = pcall(require, "rshell.doc.pages")
-    if ok then return pages[name] end
+    if ok then return pages[name:match "[^/]*$"] end
     local _, path = package.searchers[2] "rshell.cli"
     return read_all((path:gsub("lua/rshell/cli%.lua$", "doc/" .. name)))
 end
@@ -27,8 +29,8 @@ end
 ---@return table<string, string>
 function M.sections(page)
     local sections, title = {}, nil
-    local text = source((page or "rshell") .. ".1.scd")
-    text = text:gsub("@connection@\n", function() return source "connection.scd" end)
+    local text = M.source((page or "rshell") .. ".1.scd")
+    text = text:gsub("@connection@\n", function() return M.source "connection.scd" end)
     for line in text:gmatch "(.-)\n" do
         local head = line:match "^# (.*)"
         if head then

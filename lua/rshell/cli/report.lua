@@ -6,6 +6,9 @@ local text = require "rshell.text"
 
 local M = {verbose = 0}
 
+-- Kinds whose causes are mostly outside of the program: the guide tells of them.
+local IN_GUIDE = {auth = true, config = true, connect = true, hostkey = true, protocol = true, unreachable = true}
+
 local function is_ours(frame)
     return frame:find "^%s*rshell/" or frame:find "^%s*%[C%]:" or frame:find "^%s*%(%.%.%.tail"
 end
@@ -58,6 +61,7 @@ function M.lines(e, trace)
         trace = rawget(e, "traceback") or trace
         local place = M.place(trace)
         if place then lines[2] = "  at " .. place end
+        if IN_GUIDE[e.kind] then lines[#lines + 1] = "  more: rshell help " .. e.kind end
     end
     local remote = err.is(e) and (e.kind == "remote" or trace and trace:find "^on ")
     if trace and (M.verbose >= 1 or remote) then lines[#lines + 1] = shown(trace) end
