@@ -68,7 +68,7 @@ local function finish(self, bundle)
 end
 
 function makers.module(self, name)
-    local module = package.loaded[name]
+    local module = self.modules and self.modules[name]
     if module ~= nil then return module end
     local bundle = self.bundle
     if not bundle.missing then

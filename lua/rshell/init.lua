@@ -30,6 +30,8 @@ local lazy = {
     nodeset = function() return require "rshell.nodeset" end,
     cluster = from("rshell.cluster", "new"),
     restrict = from("rshell.restrict", "restrict"),
+    DeployedServer = from("rshell.rpc.server", "new"),
+    classic_connect = from("rshell.rpc.server", "classic_connect"),
     output = from("rshell.output", "functions"),
 }
 
@@ -38,8 +40,7 @@ for _, name in ipairs(MODIFIERS) do lazy[name] = from("rshell.modifiers", name) 
 
 -- What later parts bring: objects that say so, called or indexed.
 local LATER = {
-    "inventory", "DeployedServer", "MultiServerDeployment", "classic_connect", "async",
-    "endpoints", "playbook", "serve", "join",
+    "inventory", "MultiServerDeployment", "async", "endpoints", "playbook", "serve", "join",
 }
 local later_mt, make_later, later = object.class "later"
 

@@ -174,13 +174,13 @@ function members:chroot(dir, opts) return inside(self, "chroot", opts, dir) end
 function members:via(way, opts) return inside(self, "via", opts, way) end
 function members:ssh(target, opts) return inside(self, "ssh", opts, target) end
 
--- What later parts bring; the names are taken, so that none becomes a command.
-for _, name in ipairs {"deploy", "connect"} do
-    members[name] = function(self)
-        state(self)
-        err.raise {kind = "usage", message = ("m:%s: not in this version"):format(name)}
-    end
-end
+-- ---- RPC ----
+
+--- A server for connections of RPC.
+function members:deploy() return require "rshell.rpc.server".deploy(state(self)) end
+
+--- The same, and a connection, which closes both.
+function members:connect(opts) return require "rshell.rpc.server".connect(state(self), opts) end
 
 --- Closes the connection; `here` and views close nothing.
 function members:close()

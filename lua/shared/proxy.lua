@@ -1,5 +1,5 @@
 -- Objects of the other side: userdata that forwards what is done with it. The state of one is {peer, id, count (how
--- often it has come), class, own}; a class is {name, methods (a set), list (of the same), eq}.
+-- often it has come), class, own, missing (asked for fields that are nil)}; a class is {name, methods (a set), list (of the same), eq}.
 
 local object = require "rshell.object"
 local operations = require "rshell.shared.operations"
@@ -50,7 +50,9 @@ function mt.__index(p, key)
         local m = own_method(p, s, key)
         if m then return m end
     end
-    return (s.peer:call(s.id, GET, key))
+    local value = s.peer:call(s.id, GET, key)
+    if value == nil and s.missing then return s.missing(key) end
+    return value
 end
 
 function mt.__newindex(p, key, value)

@@ -195,7 +195,7 @@ local function arrive(self, id, number, shadows, ...)
         s.count = s.count + 1
         return p
     end
-    local s = {peer = self, id = id, count = 1, class = class}
+    local s = {peer = self, id = id, count = 1, class = class, life = self.life and self.life[1]}
     if type(shadows) == "table" then
         s.own = {}
         for _, name in ipairs(shadows) do s.own[name] = false end

@@ -208,6 +208,11 @@ static void flush_later(rs_later *w)
     offer_room(k);
 }
 
+void rs_link_flush(rs_link *k)
+{
+    flush(k);
+}
+
 static int add_frame(rs_buf *lane, const rs_frame *f)
 {
     char *to;

@@ -54,6 +54,9 @@ void rs_link_set_router(rs_link *k, rs_link_user *u);
  * of the loop. Dropped when the link is broken. */
 int rs_link_send(rs_link *k, rs_lane lane, uint8_t type, uint16_t context, uint32_t id, const void *data, size_t n);
 
+/* Sends now what it can without waiting. */
+void rs_link_flush(rs_link *k);
+
 /* Queues a frame as it is. */
 int rs_link_forward(rs_link *k, const rs_frame *f);
 

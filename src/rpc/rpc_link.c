@@ -62,6 +62,13 @@ static int l_keepalive(lua_State *L)
     return 0;
 }
 
+/* link:flush(): sends what it can now, without waiting for the end of this turn */
+static int l_flush(lua_State *L)
+{
+    rs_link_flush(rs_llink_check(L, 1));
+    return 0;
+}
+
 /* link:why(): why nothing goes any more, or nil */
 static int l_why(lua_State *L)
 {
@@ -175,6 +182,7 @@ static int l_finish(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
+    {"flush", l_flush},
     {"input", l_input},     {"keepalive", l_keepalive}, {"why", l_why},         {"port", rs_lport_new},
     {"context", l_context}, {"relay", l_relay},         {"attach", l_attach},   {"ended", l_ended},
     {"finish", l_finish},   {"close", l_link_close},    {"__gc", l_link_close}, {"__close", l_link_close},

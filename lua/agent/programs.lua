@@ -1,0 +1,109 @@
+-- os.execute and io.popen through the loop: a child that sleeps holds nobody up.
+
+local output = require "agent.output"
+local proc = require "rshell.sys.proc"
+local task = require "rshell.task"
+
+local M = {}
+
+local BLOCK = 65536
+
+local function status(exit)
+    if exit.signal then return nil, "signal", proc.signal(exit.signal) or exit.signal end
+    return exit.code == 0 or nil, "exit", exit.code
+end
+
+local function pump(stream, to)
+    return task.spawn(function()
+        for block in function() return stream:read(BLOCK) end do to:write(block) end
+    end)
+end
+
+local function start(command, stdin, stdout)
+    local p, text, name = proc.spawn {
+        argv = {"/bin/sh", "-c", command}, stdin = stdin, stdout = stdout, stderr = "pipe",
+    }
+    if not p then return nil, text, name end
+    return p, pump(p.stderr, output.stderr)
+end
+
+--- As os.execute.
+function M.execute(command)
+    if command == nil then return true end
+    local p, errors, name = start(command, "null", "pipe")
+    if not p then return nil, errors, name end
+    local out = pump(p.stdout, output.stdout)
+    out:await()
+    errors:await()
+    return status(p:wait()[1])
+end
+
+-- ---- popen ----
+
+local Pipe = {}
+Pipe.__index = Pipe
+Pipe.__name = "FILE*"
+
+local function one(stream, format)
+    if format == nil then return stream:read "l" end
+    if type(format) == "number" then
+        if format == 0 then return "" end
+        return stream:read {exact = format}
+    end
+    format = format:gsub("^%*", "")
+    if format == "n" then return tonumber(stream:read "l") end
+    return stream:read(format) or format == "a" and "" or nil
+end
+
+function Pipe:read(...)
+    local stream, list = self.stream, {...}
+    if #list == 0 then return one(stream) end
+    for i, format in ipairs(list) do
+        list[i] = one(stream, format)
+        if list[i] == nil then break end
+    end
+    return table.unpack(list)
+end
+
+function Pipe:lines(...)
+    local formats = table.pack(...)
+    return function() return self:read(table.unpack(formats, 1, formats.n)) end
+end
+
+function Pipe:write(...)
+    self.stream:write(table.concat {...})
+    return self
+end
+
+function Pipe:flush() return self end
+function Pipe.setvbuf() return true end
+
+function Pipe:close()
+    if self.closed then error("attempt to use a closed file", 2) end
+    self.closed = true
+    self.stream:close()
+    if self.out then self.out:await() end
+    self.errors:await()
+    return status(self.process:wait()[1])
+end
+
+function Pipe:__close()
+    if not self.closed then self:close() end
+end
+
+function Pipe:__tostring() return self.closed and "file (closed)" or "file (a program)" end
+
+--- As io.popen.
+function M.popen(command, mode)
+    mode = mode or "r"
+    if mode ~= "r" and mode ~= "w" then error("bad argument #2 to 'popen' (invalid mode)", 2) end
+    local reads = mode == "r"
+    local p, errors, name = start(command, reads and "null" or "pipe", "pipe")
+    if not p then return nil, errors, name end
+    return setmetatable({
+        process = p, errors = errors, stream = reads and p.stdout or p.stdin,
+        out = not reads and pump(p.stdout, output.stdout) or nil,
+    }, Pipe)
+end
+
+return M

@@ -1,0 +1,142 @@
+-- What the objects of one connection share: the peer in its process over there, and what is known of it.
+
+local context = require "rshell.agent.context"
+local err = require "rshell.shared.error"
+local output = require "rshell.rpc.output"
+local rpc = require "rshell.rpc"
+local server = require "rshell.rpc.server"
+local ship = require "rshell.ship"
+local task = require "rshell.task"
+local values = require "rshell.shared.values"
+local view = require "rshell.view"
+
+local M = {}
+
+local MEMORY = 512 * 1024 * 1024 -- bytes of its heap, unless something else is wanted
+local START_SECONDS = 30
+local LEAVE_SECONDS = 5
+
+---@class rshell.rpc.Core
+---@field peer rshell.Peer
+---@field server rshell.rpc.Server
+---@field output rshell.rpc.Output
+---@field modules table<string, any> those that were imported
+---@field sent table<string, boolean> modules of ours that it has got
+---@field pid integer?
+local Core = {}
+Core.__index = Core
+
+-- ---- opening ----
+
+--- The settings of the machine's view, which its process begins with.
+local function settings(v, opts)
+    local env = view.env(v)
+    return {
+        cwd = view.start_dir(v), env = next(env) and env or nil, umask = v.umask, user = v.user,
+        memory = opts.memory and math.tointeger(opts.memory // 1) or MEMORY,
+    }
+end
+
+--- Why it could not be started: the answer of the call that was to do it.
+local function started(parent, call, v)
+    local pid, text, name = parent:finish(call)
+    if not pid then view.fail(v, "connect", text, name) end
+    return pid
+end
+
+local function await(core, parent, call)
+    local ok, e = pcall(core.peer.greeting, core.peer, START_SECONDS)
+    core.pid = started(parent, call, core.server.view)
+    if not ok then error(e, 0) end
+end
+
+--- A new process over there, with its first words still on their way.
+---@param s rshell.rpc.Server
+---@param opts table
+---@return rshell.rpc.Core
+function M.open(s, opts)
+    local parent, v = server.peer(s), s.view
+    local core = setmetatable({server = s, modules = {}, sent = {}, output = output.new()}, Core)
+    local life = setmetatable({}, {__gc = function() core:drop() end})
+    core.output.host = v.conn.name
+    local to = core.output
+    local peer, call = context.open(parent, {
+        host = v.conn.name, serve = M.served(core), pack = ship.pack,
+        on_event = function(_, which, chunk) to:take(which, chunk) end,
+    }, {protocol = 1, lua = rpc.LUA, keepalive = 0}, function(number)
+        return parent:start(0, "context.start", number, settings(v, opts))
+    end)
+    core.peer = peer
+    peer.life = setmetatable({life}, {__mode = "v"}) -- kept by the connection and by every proxy
+    s.connections[core] = true
+    local ok, e = pcall(await, core, parent, call)
+    if not ok then
+        core:drop()
+        error(e, 0)
+    end
+    return core, life
+end
+
+--- What it may ask of us: modules, and only while it lives.
+function M.served(core)
+    local weak = setmetatable({core}, {__mode = "v"})
+    return function(name, ...)
+        if name == "find" and weak[1] then return require "rshell.rpc.modules".find(weak[1], ...) end
+        error("nothing here can be called but what was handed over", 0)
+    end
+end
+
+-- ---- using ----
+
+--- What came as output before a result is passed on before the result is.
+local function settled(core, ...)
+    if core.output.first then core.output:settle() end
+    return ...
+end
+
+--- Calls a function of its root.
+function Core:call(name, ...)
+    return settled(self, self.peer:call(0, name, ...))
+end
+
+local function timed(core, seconds, ok, ...)
+    if ok then return ... end
+    local e = ...
+    if err.is(e) and e.kind == "timeout" and not rawget(e, "host") then
+        e.host = core.server.view.conn.name
+        e.message = ("the call was not done after %g s, and was interrupted"):format(seconds)
+    end
+    error(e, 0)
+end
+
+--- The same; over there it is interrupted when the time is over.
+---@param seconds number?
+function Core:call_within(seconds, name, ...)
+    if not seconds then return self:call(name, ...) end
+    return timed(self, seconds, pcall(task.timeout, seconds, self.call, self, name, ...))
+end
+
+-- ---- the end ----
+
+--- At once, without waiting.
+function Core:drop()
+    if self.server then self.server.connections[self] = nil end
+    if self.peer then self.peer:close "this connection was closed" end
+end
+
+--- Ends its process, and waits until it is gone.
+function Core:close()
+    self.server.connections[self] = nil
+    if self.peer.why then return end
+    self.peer:leave(LEAVE_SECONDS)
+end
+
+--- Several at a time.
+---@param list rshell.rpc.Core[]
+function M.close_all(list)
+    local tasks = {}
+    for i, core in ipairs(list) do tasks[i] = task.spawn(core.close, core) end
+    for _, t in ipairs(tasks) do pcall(t.await, t) end
+end
+
+return M
