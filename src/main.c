@@ -20,7 +20,6 @@
 #include "loop/signal.h"
 #include "loop/task.h"
 #include "loop/task_program.h"
-#include "loop/timer.h"
 #include "rpc/object.h"
 #include "rpc/rpc.h"
 #include "rpc/wire.h"
@@ -74,23 +73,6 @@ static int run(lua_State *L, int argc, char **argv)
     return (int)lua_tointeger(L, -1);
 }
 
-static void wake_up(rs_timer *t)
-{
-    (void)t;
-}
-
-/* Commands that were left running end with us. */
-static void end_processes(rs_loop *loop)
-{
-    rs_timer limit = {0};
-    uint64_t last = rs_loop_now() + (uint64_t)(END_WAIT * 1e9);
-    while ((rs_proc_end_dropped() || rs_proc_unattended() > 0) && rs_loop_now() < last) {
-        (void)rs_timer_start(loop, &limit, (double)(last - rs_loop_now()) / 1e9, wake_up);
-        rs_loop_poll(loop, true);
-    }
-    rs_timer_stop(loop, &limit);
-}
-
 /* What went wrong with standard output is told, but not that its reader has gone: that ends us as a signal would. */
 static int end_output(int *status)
 {
@@ -113,7 +95,7 @@ __attribute__((noreturn)) static void end(lua_State *L, int status)
     rs_status_clear();
     state = NULL;
     lua_close(L);
-    end_processes(loop);
+    rs_proc_end_all(loop, END_WAIT); /* commands that were left running end with us */
     rs_lstream_fini();
     rs_pgroups_forget();
     int sig = rs_signal_seen();

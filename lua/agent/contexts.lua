@@ -12,6 +12,7 @@ local KEPT = 4096 -- of what one says on stderr
 local LAST_SECONDS = 1 -- that one has to end by itself when its link has
 local LINE_SECONDS = 30 -- until one that has got its program says a word
 local BLOCK = 65536
+local ENDED = "the other side has ended" -- as a link says it
 
 -- ---- a program that is talked to before it belongs to a context ----
 
@@ -94,7 +95,7 @@ end
 local function obituary(entry, exits, why)
     local exit = exits and exits[#exits]
     local line = entry.said:match "([^\r\n]+)%s*$"
-    if line then return line end
+    if line or why ~= ENDED then return line or why end
     return exit and exit.signal and "killed by " .. exit.signal or why
 end
 

@@ -31,6 +31,8 @@ local lazy = {
     cluster = from("rshell.cluster", "new"),
     restrict = from("rshell.restrict", "restrict"),
     DeployedServer = from("rshell.rpc.server", "new"),
+    MultiServerDeployment = from("rshell.rpc.deployment", "new"),
+    endpoints = from("rshell.rpc.endpoints", "new"),
     classic_connect = from("rshell.rpc.server", "classic_connect"),
     output = from("rshell.output", "functions"),
 }
@@ -40,7 +42,7 @@ for _, name in ipairs(MODIFIERS) do lazy[name] = from("rshell.modifiers", name) 
 
 -- What later parts bring: objects that say so, called or indexed.
 local LATER = {
-    "inventory", "MultiServerDeployment", "async", "endpoints", "playbook", "serve", "join",
+    "inventory", "async", "playbook", "serve", "join",
 }
 local later_mt, make_later, later = object.class "later"
 

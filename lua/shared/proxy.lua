@@ -1,5 +1,6 @@
 -- Objects of the other side: userdata that forwards what is done with it. The state of one is {peer, id, count (how
--- often it has come), class, own, missing (asked for fields that are nil)}; a class is {name, methods (a set), list (of the same), eq}.
+-- often it has come), class, own, missing (asked for fields that are nil), life};
+-- a class is {name, methods (a set), list (of the same), eq}.
 
 local object = require "rshell.object"
 local operations = require "rshell.shared.operations"

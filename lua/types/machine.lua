@@ -189,10 +189,11 @@ function Machine:via(way, options) end
 ---@return rshell.Machine
 function Machine:ssh(target, options) end
 
----A server for RPC. Not in this version: raises `usage`.
----@param ... any
-function Machine:deploy(...) end
+---A server for RPC on this machine.
+---@return rshell.DeployedServer
+function Machine:deploy() end
 
----An RPC connection. Not in this version: raises `usage`.
----@param ... any
-function Machine:connect(...) end
+---A server and a connection; closing the connection closes both.
+---@param options? rshell.ConnectOptions
+---@return rshell.RpcConnection
+function Machine:connect(options) end

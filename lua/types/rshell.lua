@@ -13,11 +13,7 @@
 ---@field RETCODE rshell.Modifier
 ---@field NOHUP rshell.Modifier
 ---@field inventory any not in this version
----@field DeployedServer any not in this version
----@field MultiServerDeployment any not in this version
----@field classic_connect any not in this version
 ---@field async any not in this version
----@field endpoints any not in this version
 ---@field playbook any not in this version
 ---@field serve any not in this version
 ---@field join any not in this version
@@ -149,3 +145,23 @@ spawn, parallel, sleep = rshell.spawn, rshell.parallel, rshell.sleep
 ---What follows the script's name; [0] is the script.
 ---@type string[]
 arg = {}
+
+---m:deploy() as a function.
+---@param machine rshell.Machine
+---@return rshell.DeployedServer
+function rshell.DeployedServer(machine) end
+
+---m:connect() as a function.
+---@param machine rshell.Machine
+---@param options? rshell.ConnectOptions
+---@return rshell.RpcConnection
+function rshell.classic_connect(machine, options) end
+
+---Deploys to several machines at once. If one fails all are closed and its error is raised, unless partial is true.
+---@param machines rshell.Machine[]
+---@param options? { partial?: boolean }
+---@return rshell.MultiServerDeployment
+function rshell.MultiServerDeployment(machines, options) end
+
+---@return rshell.Endpoints
+function rshell.endpoints() end

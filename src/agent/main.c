@@ -25,7 +25,8 @@
 #include "sys/stream.h"
 #include "sys/sys.h"
 
-static const double UNWIND = 1.0; /* seconds that tasks have at the end: all is gone 2 s after the link */
+static const double END_WAIT = 0.6; /* seconds that left processes have; KILL comes after 0.5 */
+static const double UNWIND = 1.0;   /* seconds that tasks have at the end: all is gone 2 s after the link */
 
 /* A searcher for `require`: pushes the embedded module's chunk. */
 static int search(lua_State *L)
@@ -139,7 +140,7 @@ int main(int argc, char **argv)
     int status = run(L, argc, argv);
     rs_task_shutdown(L, UNWIND);
     lua_close(L);
-    rs_proc_end_dropped();
+    rs_proc_end_all(loop, END_WAIT);
     rs_lstream_fini();
     rs_guard_end();
     rs_pgroups_forget();

@@ -182,11 +182,10 @@ static int l_finish(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"flush", l_flush},
-    {"input", l_input},     {"keepalive", l_keepalive}, {"why", l_why},         {"port", rs_lport_new},
-    {"context", l_context}, {"relay", l_relay},         {"attach", l_attach},   {"ended", l_ended},
-    {"finish", l_finish},   {"close", l_link_close},    {"__gc", l_link_close}, {"__close", l_link_close},
-    {NULL, NULL},
+    {"flush", l_flush},        {"input", l_input},     {"keepalive", l_keepalive}, {"why", l_why},
+    {"port", rs_lport_new},    {"context", l_context}, {"relay", l_relay},         {"attach", l_attach},
+    {"ended", l_ended},        {"finish", l_finish},   {"close", l_link_close},    {"__gc", l_link_close},
+    {"__close", l_link_close}, {NULL, NULL},
 };
 
 void rs_llink_register(lua_State *L)

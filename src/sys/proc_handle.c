@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "loop/task.h"
 #include "loop/task_error.h"
+#include "loop/timer.h"
 #include "sys/proc_lua.h"
 #include "sys/proc_spec.h"
 #include "sys/stream.h"
@@ -78,13 +79,29 @@ static void all_ended(void *user)
         run_free(r);
 }
 
-bool rs_proc_end_dropped(void)
+static bool end_dropped(void)
 {
     for (run *r = dropped, *next; r; r = next) {
         next = r->next;
         rs_pgroup_end(r->group);
     }
     return dropped != NULL;
+}
+
+static void wake_up(rs_timer *t)
+{
+    (void)t;
+}
+
+void rs_proc_end_all(rs_loop *loop, double seconds)
+{
+    rs_timer limit = {0};
+    uint64_t last = rs_loop_now() + (uint64_t)(seconds * 1e9);
+    while ((end_dropped() || rs_proc_unattended() > 0) && rs_loop_now() < last) {
+        (void)rs_timer_start(loop, &limit, (double)(last - rs_loop_now()) / 1e9, wake_up);
+        rs_loop_poll(loop, true);
+    }
+    rs_timer_stop(loop, &limit);
 }
 
 /* Nobody names it any more: it goes on, and is known here until it has ended. */

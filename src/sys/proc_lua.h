@@ -19,8 +19,8 @@ int rs_proc_unattended(void);
 /* Registers the class of what spawn returns. */
 void rs_proc_handle_register(lua_State *L);
 
-/* Ends every process that was dropped and still runs, unless it was started to be kept: for the end of the program.
- * Returns whether there are any. */
-bool rs_proc_end_dropped(void);
+/* Ends every process that was dropped and still runs, unless it was started to be kept, and waits for that, seconds at most: for
+ * the end of the program. */
+void rs_proc_end_all(rs_loop *loop, double seconds);
 
 #endif

@@ -87,9 +87,8 @@ static void test_longest(void **state)
 static void test_longest_of_each_type(void **state)
 {
     static const uint32_t most[] = {
-        [RS_FRAME_CANCEL] = 1, [RS_FRAME_CREDIT] = 5, [RS_FRAME_END] = 32,
-        [RS_FRAME_STOP] = 1,   [RS_FRAME_PING] = 65,  [RS_FRAME_PONG] = 65,
-        [RS_FRAME_ROUTE] = 1,
+        [RS_FRAME_CANCEL] = 1, [RS_FRAME_CREDIT] = 5, [RS_FRAME_END] = 32,  [RS_FRAME_STOP] = 1,
+        [RS_FRAME_PING] = 65,  [RS_FRAME_PONG] = 65,  [RS_FRAME_ROUTE] = 1,
     };
     for (unsigned type = RS_FRAME_HELLO; type <= RS_FRAME_ROUTE; type++) {
         uint32_t too_long = type < COUNT(most) && most[type] ? most[type] : RS_FRAME_MAX + 1;

@@ -8,15 +8,17 @@ local task = require "rshell.task"
 local M = {}
 
 local function spec_of(who, argv, opts)
-    if type(argv) ~= "table" or type(argv[1]) ~= "string" then err.usage("%s: a list of arguments expected", who) end
+    if type(argv) ~= "table" or type(argv[1]) ~= "string" then
+        err.usage("%s: a list of arguments expected", who)
+    end
     local spec = {}
     for k, v in next, opts or {} do spec[k] = v end
     spec.argv = argv
     return spec
 end
 
---- Starts a program: an object with pids, stdin, stdout, stderr, wait(seconds), kill(signal). Its output is a pipe unless
---- opts say something else.
+--- Starts a program: an object with pids, stdin, stdout, stderr, wait(seconds), kill(signal). Its output is a pipe
+--- unless opts say something else.
 function M.spawn(argv, opts)
     local spec = spec_of("spawn", argv, opts)
     spec.stdout, spec.stderr = spec.stdout or "pipe", spec.stderr or "pipe"

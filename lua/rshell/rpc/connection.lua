@@ -161,7 +161,7 @@ end
 
 function fields.pid(c) return c.core.pid end
 function fields.machine(c) return require "rshell.machine".of(c.core.server.view) end
-function fields.closed(c) return c.core.peer.why ~= nil end
+function fields.closed(c) return c.core:ended() end
 
 function mt.__index(self, key)
     local c = state(self)
@@ -176,7 +176,7 @@ end
 
 function mt.__tostring(self)
     local c = state(self)
-    local now = c.core.peer.why and "closed" or "pid " .. tostring(c.core.pid)
+    local now = c.core:ended() and "closed" or "pid " .. tostring(c.core.pid)
     return ("connection to %s (%s)"):format(c.core.server.view.conn.name, now)
 end
 

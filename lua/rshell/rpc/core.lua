@@ -7,7 +7,6 @@ local rpc = require "rshell.rpc"
 local server = require "rshell.rpc.server"
 local ship = require "rshell.ship"
 local task = require "rshell.task"
-local values = require "rshell.shared.values"
 local view = require "rshell.view"
 
 local M = {}
@@ -117,6 +116,11 @@ function Core:call_within(seconds, name, ...)
 end
 
 -- ---- the end ----
+
+--- Whether it has ended; the news of its agent's end may still be on their way to it.
+function Core:ended()
+    return self.peer.why ~= nil or self.server.peer.why ~= nil or self.server.closed ~= nil
+end
 
 --- At once, without waiting.
 function Core:drop()

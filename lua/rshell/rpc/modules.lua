@@ -1,5 +1,5 @@
--- Modules over there: `conn.modules.NAME`. What the agent lacks is looked for in our own package.path, and goes with all
--- that it requires, once.
+-- Modules over there: `conn.modules.NAME`. What the agent lacks is looked for in our own package.path, and goes with
+-- all that it requires, once.
 
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
@@ -120,8 +120,8 @@ function mt.__index(self, key)
     if is_name(name) and has_modules_below(name) then return prefix(c, name) end
     err.raise {
         kind = "notfound", name = name, host = c.core.server.view.conn.name,
-        message = ("no module '%s': over there are fs, proc, net, host, hash, json and Lua's own; here: %s"):format(name,
-            searched or "nowhere"),
+        message = ("no module '%s': over there are fs, proc, net, host, hash, json and Lua's own; here: %s"):format(
+            name, searched or "nowhere"),
     }
 end
 

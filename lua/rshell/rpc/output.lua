@@ -1,5 +1,5 @@
--- What is printed in a connection's process: to our own outputs, or where conn:stdio says. It is passed on in order, and
--- before the result of the call that printed it; who takes it may wait, and make calls himself.
+-- What is printed in a connection's process: to our own outputs, or where conn:stdio says. It is passed on in order,
+-- and before the result of the call that printed it; who takes it may wait, and make calls himself.
 
 local err = require "rshell.shared.error"
 local object = require "rshell.object"

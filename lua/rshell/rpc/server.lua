@@ -60,7 +60,7 @@ end
 ---@return rshell.DeployedServer
 function M.deploy(v)
     local backend, inner = backend_of(v)
-    if not backend.agent then no_agent(v, "none was wanted") end
+    if v.conn.kind == "bare" then no_agent(v, v.conn.reason or "none was wanted") end
     local peer = backend:agent()
     if not peer then no_agent(v, backend.reason or "none can run") end
     peer:greeting()
