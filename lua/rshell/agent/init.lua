@@ -37,8 +37,8 @@ local function obituary(why, said, ch)
     return how and ("%s (%s)"):format(why, how) or why
 end
 
---- The peer over a channel in which an agent is about to start. What it sends waits there until it does. The channel may
---- be a context of another agent's link.
+--- The peer over a channel in which an agent is about to start. What it sends waits there until it does. The channel
+--- may be a context of another agent's link.
 local function converse(b, ch, said)
     local link, context = ch.link, ch.context
     if not link then link, context = rpc.link(nil, ch.stdin), 0 end

@@ -42,8 +42,8 @@ function Held:close() self:tell "close" end
 ---@param word string that ends what it says at first
 ---@param seconds number until it has said something
 function M.start(p, spec, word, seconds)
-    local object, news, image = p:call(0, "context.spawn", spec, word, seconds)
-    if not object then return nil, news, image end
+    local object, news, image, where = p:call(0, "context.spawn", spec, word, seconds)
+    if not object then return nil, news, image, where end
     return setmetatable({peer = p, object = object, first = news, image = image}, Held)
 end
 

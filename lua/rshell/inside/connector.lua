@@ -78,21 +78,23 @@ local function spec(c, how)
 end
 
 --- A program that can't even be started.
-local function missing(c, argv, text, name)
+local function missing(c, argv, text, name, where)
     if name == "ECLOSED" then return nil, text, name end
-    if name == "ENOENT" then
+    local step = where and where.step
+    if name == "ENOENT" and step == "exec" then
         err.raise {
             kind = "notfound", host = c.host, name = argv[1],
             message = ("no program '%s' on %s"):format(argv[1], c.view.conn.name),
         }
     end
-    err.raise {kind = err.kind_of(name), host = c.host, name = name, message = ("%s: %s"):format(argv[1], text)}
+    local what = step == "cwd" and "can't start " .. argv[1] .. " in the working directory" or argv[1]
+    err.raise {kind = err.kind_of(name), host = c.host, name = name, message = ("%s: %s"):format(what, text)}
 end
 
 --- Starts a program through the primitives of the machine around: a channel; or nil, text, NAME.
 local function start(c, s, word)
-    local handle, text, name = view.call(c.view, "proc", "spawn", s)
-    if not handle then return nil, text, name end
+    local handle, text, name, where = view.call(c.view, "proc", "spawn", s)
+    if not handle then return nil, text, name, where end
     return setmetatable({
         handle = handle, hearing = hearing.new(handle, word), stdin = handle.stdin, stdout = handle.stdout,
         stderr = handle.stderr,
@@ -102,23 +104,26 @@ end
 --- One attempt: what was started, once /bin/sh runs inside; false and the conversation where it has ended before.
 local function attempt(c, how)
     local s = spec(c, how)
-    local started, text, name = how.start(c, s, how.nonce)
-    if not started then return missing(c, s.argv, text, name) end
+    local started, text, name, where = how.start(c, s, how.nonce)
+    if not started then return missing(c, s.argv, text, name, where) end
+    c.started[started] = true
+    if c.closed then started:close() end
     local ok, runs, t = pcall(talk.hold, {
         next = function(seconds) return started:next(seconds) end, write = function(words) started:write(words) end,
         what = c.place.what, host = c.host, password = c.place.password, prompt = how.prompt,
     })
     if ok and runs then return started end
-    if ok then t.exit = started:wait(1) or {} end
+    if ok and not c.closed then t.exit = started:wait(1) or {} end
     started:close()
+    if c.closed then return nil, "closed", "ECLOSED" end
     if not ok then error(runs, 0) end
     return false, t
 end
 
 --- Starts /bin/sh in there, where it waits for a line with its program. Some want to see a terminal (requiretty): they
---- have ended without a question, and get one. starter: who starts it; pty: wanted by who uses it.
-local function enter(c, starter, pty)
-    local how = {start = starter, nonce = nonce(), prompt = c.place.prompt and nonce() .. ":", wanted = pty}
+--- have ended without a question, and get one. by: who starts it; pty: wanted by who uses it.
+local function enter(c, by, pty)
+    local how = {start = by, nonce = nonce(), prompt = c.place.prompt and nonce() .. ":", wanted = pty}
     how.terminal = pty or c.place.terminal or c.needs_terminal
     local started, t, name = attempt(c, how)
     if started or started == nil then return started, t, name end
@@ -164,13 +169,20 @@ local function elsewhere() return nil, "not possible there without an agent", "E
 ---@param v rshell.View
 ---@param place table
 function M.new(v, place)
-    local c = {view = v, place = place, host = place.host}
+    local c = {view = v, place = place, host = place.host, started = setmetatable({}, {__mode = "k"})}
     local connector = {host = place.host, plain = true}
     function connector.exec(line, opts) return exec(c, line, opts) end
     function connector.try(self, how) return try(c, self, how) end
 
     function connector.broken()
+        if c.closed then return "closed" end
         if v.conn.closed then return ("the machine %s was closed"):format(v.conn.name) end
+    end
+
+    --- Also what is being talked to.
+    function connector.close()
+        c.closed = true
+        for started in pairs(c.started) do started:close() end
     end
 
     connector.connect_tcp, connector.connect_unix = elsewhere, elsewhere

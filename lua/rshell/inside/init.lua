@@ -44,6 +44,7 @@ function Connection:close()
     if package.loaded["rshell.tempdir"] and not self.outer.closed then pcall(require "rshell.tempdir".clear, self) end
     self.closed = true
     if self.kind == "agent" then self.backend:close() end
+    self.connector.close()
     if self.outer.inner then self.outer.inner[self] = nil end
 end
 
