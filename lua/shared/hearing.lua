@@ -55,7 +55,12 @@ function Hearing:next(seconds)
     return news
 end
 
-function Hearing:close() self.reader:close() end
+--- Nobody listens any more.
+function Hearing:close()
+    self.reader:close()
+    self.ended = not self.runs
+    self.event:notify()
+end
 
 ---@param p table a process with stdout and stderr, or with a terminal and stdout
 ---@param word string

@@ -3,6 +3,8 @@ local folder = arg[0]:gsub("[^/]*$", "")
 package.path = folder .. "../lib/?.lua;" .. package.path
 
 local bed = require "bed"
+local host = require "rshell.sys.host"
+local programs = require "programs"
 local proxy = require "proxy"
 local rshell = require "rshell"
 local spec = require "spec"
@@ -26,20 +28,20 @@ local function as(user) return here:with {user = user, cwd = "/"} end
 
 local function whoami(m) return (m["id"]("-un"):gsub("\n", "")) end
 
---- Agents and guards that live.
-local function agents()
-    local n = 0
+--- Numbers of the agents of these machines, of their guards, and of what has started them.
+local function behind(...)
+    local wanted, pids = {}, {}
+    for _, m in ipairs {...} do wanted[math.tointeger(tonumber((m:sh "echo $PPID":text())))] = true end
     for _, p in ipairs(here:list_processes()) do
-        if p.args:find "^rshell%-agent" or p.args:find "^rshell%-guard" then n = n + 1 end
+        if wanted[p.pid] or wanted[p.ppid] and p.args:find "rshell%-guard" then pids[#pids + 1] = p.pid end
+        if wanted[p.pid] and p.user == "root" then pids[#pids + 1] = p.ppid ~= host.pid() and p.ppid or nil end
     end
-    return n
+    return pids
 end
 
---- Until there are no more than before.
-local function gone(t, before)
-    local stop = rshell.now() + 20
-    while agents() > before and rshell.now() < stop do rshell.sleep(0.05) end
-    t.eq(agents(), before)
+local function gone(t, pids)
+    t.ok(#pids > 0)
+    for _, pid in ipairs(pids) do t.eq(programs.gone(here, pid), true, pid) end
 end
 
 -- ---- sudo ----
@@ -243,7 +245,7 @@ spec.test("ssh: with the client of the machine", function(t)
 end)
 
 spec.test("ssh: with a password", function(t)
-    local far <close> = bed.new {config = {"PasswordAuthentication yes", "UsePAM yes"}}
+    local far <close> = bed.new {config = {"PasswordAuthentication yes"}}
     local opts = {
         user = one, port = far.port, known_hosts = far.known_hosts, config = "none", password = accounts.password,
     }
@@ -255,13 +257,128 @@ spec.test("ssh: with a password", function(t)
     t.raises("hostkey", function() return here:ssh("127.0.0.1", opts) end)
 end)
 
+-- ---- what the view says ----
+
+spec.test("folder, environment and settings are those of the view, and of the options", function(t)
+    local m <close> = here:at("/usr"):via {"env"}
+    t.eq(tostring(m.cwd), "/usr")
+    local opts = {env = {RS_B = "2"}, cwd = "/usr/bin", timeout = 50}
+    local set <close> = here:with {env = {RS_A = "1"}}:via({"env"}, opts)
+    t.eq(set.env.RS_A, "1")
+    t.eq(set:sh "echo $RS_A $RS_B $(pwd)"(), "1 2 /usr/bin\n")
+    local e = t.raises("usage", function() return here:sudo {pasword = "x"} end)
+    t.match(e.message, "password")
+    t.raises("usage", function() return here:sudo "root" end)
+    t.raises("usage", function() return here:container() end)
+    t.raises("usage", function() return here:container("x", {engine = "dokcer"}) end)
+    t.raises("usage", function() return here:ssh("x", {host_keys = "ask"}) end)
+    t.match(t.raises("usage", function() return m.sudo["-x"] end).hint, "m.cmd.sudo")
+    e = t.raises("notfound", function() return here:at("/nowhere"):via {"env"} end)
+    t.match(e.message, "working directory")
+end)
+
+-- ---- prompts ----
+
+--- A program under the name of su in a folder of its own: asks with this prompt, and takes what is the password.
+local function fake_su(t, prompt, before)
+    local dir = t.tmp()
+    here:path(dir, "su"):write(([[#!/bin/sh
+%s
+printf '%%s' '%s'; read -r answer; echo
+[ "$answer" = right ] || { echo 'su: nein' >&2; exit 1; }
+while [ "$1" != -c ]; do shift; done
+exec /bin/sh -c "$2"
+]]):format(before or "", prompt), {mode = "755"})
+    return here:with {env = {PATH = dir .. ":/usr/bin:/bin"}}
+end
+
+spec.table("a prompt is known for what it is", {
+    {"Passwort: "}, {"Mot de passe : "}, {"パスワード："}, {"no colon", "echo Welcome; echo"},
+    {"Password:", "printf 'You have new '; sleep 0.05; echo mail"},
+}, function(t, c)
+    local m <close> = fake_su(t, c[1], c[2]):su {password = "right"}
+    t.eq(m.echo "x", "x\n")
+end)
+
+spec.test("a password is asked for when it is needed, with the prompt", function(t)
+    local asked
+    local function password(prompt)
+        asked = prompt
+        return "right"
+    end
+    local m <close> = fake_su(t, "Code for you: "):su {password = password}
+    t.eq(asked, "Code for you: ")
+    t.eq(m.echo "x", "x\n")
+    local su = fake_su(t, "Code: ")
+    t.match(t.raises("usage", function() return su:su {password = function() end} end).message, "string of one line")
+    t.match(t.raises("usage", function() return su:su {password = "a\nb"} end).message, "string of one line")
+    t.raises("no code today", function() return su:su {password = function() error("no code today", 0) end} end)
+    t.match(t.raises("auth", function() return su:su {password = "wrong"} end).message, "nein")
+end)
+
+spec.test("a question that nobody answers ends with the time that there is", function(t)
+    local dir = t.tmp()
+    here:path(dir, "sudo"):write("#!/bin/sh\nexec sleep 4712\n", {mode = "755"})
+    local m = here:with {env = {PATH = dir .. ":/usr/bin:/bin"}, timeout = 0.3}
+    t.raises("timeout", function() return m:sudo() end)
+    local stop = rshell.now() + 20
+    while #here:pgrep "^sleep 4712" > 0 and rshell.now() < stop do rshell.sleep(0.05) end
+    t.eq(#here:pgrep "^sleep 4712", 0)
+end)
+
+spec.test("a password is in no command line, environment, log or trace", function(t)
+    local far <close> = bed.new()
+    local script = t.tmp() .. "/script.lua"
+    here:path(script):write(([[
+        local outer <close> = rshell.ssh("127.0.0.1", {
+            user = %q, port = %d, keyfile = %q, known_hosts = %q, config = false, agent = true,
+        })
+        local m <close> = outer:su {user = %q, password = io.read "l"}
+        assert(m["id"]("-un") == %q .. "\n")
+        for _, words in ipairs(arg) do
+            local look = here:sh('cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | grep -acFf "$1"', words)
+            print((select(2, look:run())))
+        end
+    ]]):format(far.user, far.port, far.key, far.known_hosts, two, two))
+    local secret = accounts.password
+    local words = t.tmp()
+    here:path(words, "secret"):write(secret .. "\n")
+    here:path(words, "known"):write(script .. "\n")
+    local code, out, errors = (here[os.getenv "RSHELL"] << secret .. "\n"):run(
+        {"run", script, words .. "/secret", words .. "/known"}, {env = {RSHELL_LOG = "trace", RSHELL_TRACE = "1"}})
+    t.eq(code, 0, errors:sub(-500))
+    t.match(out, "^0\n\n[1-9]", "not the secret, but what is there")
+    t.eq(errors:find(secret, 1, true), nil)
+    t.ok(#errors > 100, "there is a trace")
+end)
+
+-- ---- where no agent can run ----
+
+spec.test("no folder for programs: a shell serves, but not behind a terminal", function(t)
+    local nowhere = "for d in /dev/shm /tmp /var/tmp; do mount -t tmpfs -o noexec none $d || exit; done; exec \"$@\""
+    local way = {"unshare", "-m", "env", "HOME=/dev/shm", "XDG_RUNTIME_DIR=", "sh", "-c", nowhere, "sh"}
+    local m <close> = here:via(way)
+    local kind = m.backend
+    t.eq(kind, "bare")
+    t.match(tostring(m), "no folder in which programs can be run")
+    t.eq((m.cat << "text")(), "text")
+    t.match(t.raises("usage", function() return here:via(way, {agent = true}) end).message, "no folder")
+    t.raises("usage", function() return here:su {agent = false} end)
+    local bare <close> = here:sudo {user = one, agent = false}
+    t.eq(whoami(bare), one)
+    t.eq(bare.backend, "bare")
+    t.eq(bare:path("/etc/hostname"):read(), here:path("/etc/hostname"):read())
+    local inner <close> = bare:via {"env", "RS_IN=1"}
+    t.eq(inner.backend, "bare")
+    t.eq(inner.env.RS_IN, "1")
+end)
+
 -- ---- nested, and the end ----
 
 spec.test("three levels: ssh, sudo, chroot", function(t)
     local far <close> = bed.new()
     accounts:sudoers(("%s ALL=(ALL) NOPASSWD: ALL"):format(far.user))
     local opts = far:options {agent = true}
-    local before = agents()
     local m = rshell.ssh("127.0.0.1", opts)
     local root = m:sudo()
     t.eq(whoami(root), "root")
@@ -272,12 +389,69 @@ spec.test("three levels: ssh, sudo, chroot", function(t)
     local data = ("x"):rep(3000000)
     t.eq((inner.cat << data)() == data, true)
     local p = inner.sleep["4711"]:popen()
+    local pids = behind(m, root, inner)
     m:close()
     t.raises("closed", function() return inner:path("/"):exists() end)
     t.eq(inner.closed, true)
-    gone(t, before)
+    gone(t, pids)
     t.eq(#here:pgrep "^sleep 4711", 0)
     p:close()
+end)
+
+--- An account over there that becomes two of others, none of whose processes it may signal.
+local function chain(outer)
+    local a = outer:su {user = one, password = accounts.password}
+    return a, a:su {user = two, password = accounts.password}
+end
+
+spec.test("what has ended starts again; an end is told, with its reason", function(t)
+    local far <close> = bed.new()
+    local m <close> = rshell.ssh("127.0.0.1", far:options {agent = true})
+    local a, b = chain(m)
+    t.eq(whoami(b), two)
+    local before = behind(a, b)
+    local agent = math.tointeger(tonumber((a:sh "echo $PPID":text())))
+    local waiting = rshell.spawn(pcall, function() return b.sleep(4713) end)
+    rshell.sleep(0.1)
+    here.kill("-KILL", agent)
+    local ok, e = waiting:await()
+    t.eq(ok, false)
+    t.eq(e.kind, "closed")
+    t.eq(e.host, b.name)
+    gone(t, before)
+    t.eq(#here:pgrep "^sleep 4713", 0)
+    t.eq(b.closed, false)
+    t.eq(whoami(b), two)
+    b:close()
+    a:close()
+    t.match(t.raises("closed", function() return whoami(b) end).message, "was closed")
+end)
+
+spec.test("nothing lives on when rshell is killed", function(t)
+    local far <close> = bed.new()
+    local script = t.tmp() .. "/script.lua"
+    here:path(script):write(([[
+        local m = rshell.ssh("127.0.0.1", {
+            user = %q, port = %d, keyfile = %q, known_hosts = %q, config = false, agent = true,
+        })
+        local password = io.read "l"
+        local a = m:su {user = %q, password = password}
+        local b = a:su {user = %q, password = password}
+        local p = b:sh("trap '' TERM; echo $PPID; sleep 4714; sleep 4714"):popen()
+        print(p.stdout:read "l")
+        io.stdout:flush()
+        p:wait()
+    ]]):format(far.user, far.port, far.key, far.known_hosts, one, two))
+    local p <close> = here[os.getenv "RSHELL"]:bind("run", script):popen()
+    p.stdin:write(accounts.password .. "\n")
+    local agent = math.tointeger(tonumber(p.stdout:read "l"))
+    t.eq(programs.alive(here, agent), true)
+    p:kill "KILL"
+    t.eq(programs.gone(here, agent), true)
+    t.ok(programs.wait_for(function() return #here:pgrep "sleep 4714" == 0 end))
+    for _, name in ipairs {one, two} do
+        t.ok(programs.wait_for(function() return here.cmd.pgrep:run({"-u", name}) == 1 end), name)
+    end
 end)
 
 spec.test("nothing crosses the network twice", function(t)

@@ -125,9 +125,10 @@ end
 
 --- What can't host an agent is served by its shell, and that is said once.
 function Backend:give_up(reason)
-    if self.must then
+    local no_shell = self.connector.no_shell and self.connector.no_shell()
+    if self.must or no_shell then
         err.raise {kind = "usage", host = self.conn.name, message = "no agent can run there: " .. reason,
-            hint = "without agent=true its shell and tools serve"}
+            hint = no_shell or "without agent=true its shell and tools serve"}
     end
     self.reason, self.conn.reason, self.conn.kind = reason, reason, "bare"
     self:shell()

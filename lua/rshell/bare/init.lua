@@ -18,6 +18,7 @@
 --   host               the machine's name, for errors
 --   broken()           why the connection is gone, or nil
 --   plain              optional: true where /bin/sh gets the line, so that no other shell has to understand it
+--   no_shell()         optional: why nothing but an agent can serve there
 --   try(connector, how)  optional: starts an agent in place of rshell.agent.boot.try
 --   longest            optional: bytes that a line may have where a server's end is the price of more
 --   full()             optional: true while exec would have to wait for its turn

@@ -179,6 +179,12 @@ function M.new(v, place)
         if v.conn.closed then return ("the machine %s was closed"):format(v.conn.name) end
     end
 
+    function connector.no_shell()
+        if place.terminal or c.needs_terminal then
+            return place.what .. " runs at a terminal, where only an agent tells output from errors"
+        end
+    end
+
     --- Also what is being talked to.
     function connector.close()
         c.closed = true

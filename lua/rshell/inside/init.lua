@@ -2,6 +2,7 @@
 -- an agent of its own, which ends with the machine that it is inside of.
 
 local connector = require "rshell.inside.connector"
+local err = require "rshell.shared.error"
 local options = require "rshell.shared.options"
 local view = require "rshell.view"
 
@@ -62,6 +63,8 @@ local function choose_backend(conn, v, wanted)
     if wanted == nil and outer.kind == "bare" and not outer.reason then wanted = false end
     conn.kind = wanted == false and "bare" or "agent"
     if wanted == false then
+        local why = conn.connector.no_shell()
+        if why then err.usage("%s: there must be an agent: %s", conn.name, why) end
         conn.backend = require "rshell.bare".new(conn.connector)
         return
     end
