@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# What scripts/release makes of the build at hand: it runs, it is installed below another root, and goes without a trace.
+# shellcheck disable=SC2016 # what is quoted is for another shell
+set -u
+build=$(cd "$(dirname "$RSHELL")" && pwd)
+source=$(cd "$(dirname "$0")/../.." && pwd)
+dir=$TMPDIR/release
+mkdir "$dir"
+cd "$dir" || exit 1
+trap 'cd / && rm -rf "$dir"' EXIT
+unset DESTDIR NO_COLOR CLICOLOR_FORCE
+export PATH=$PATH:/usr/sbin:/sbin
+
+if ! command -v dpkg-deb >/dev/null || ! command -v strip >/dev/null; then
+    echo "1..0 # SKIP no dpkg-deb, or no strip"
+    exit
+fi
+
+number=0
+# check NAME COMMAND...: the command succeeds
+check() {
+    local name=$1 said
+    shift
+    number=$((number + 1))
+    if said=$("$@" 2>&1); then
+        echo "ok $number - $name"
+    else
+        echo "not ok $number - $name"
+        # shellcheck disable=SC2001 # every line
+        sed 's/^/# /' <<<"$said"
+    fi
+}
+
+skip() {
+    number=$((number + 1))
+    echo "ok $number - $1 # SKIP $2"
+}
+
+same() {
+    diff <(printf '%s\n' "$1") <(printf '%s\n' "$2")
+}
+
+# works FOLDER: the program below a folder that has bin/ and share/
+works() {
+    check "$2: runs" same "$(env -i TERM=dumb "$1/bin/rshell" -e 'print(1 + 1, #require "rshell.agents".list() > 0)')" $'2\ttrue'
+    check "$2: has its help in it" bash -c '"$0" help exec | grep -q "^usage: rshell exec"' "$1/bin/rshell"
+    check "$2: completion for bash" bash -n "$1/share/bash-completion/completions/rshell"
+    check "$2: stubs, guides, examples" \
+        ls "$1/share/rshell/types/machine.lua" "$1/share/doc/rshell/guide/start.md" "$1/share/doc/rshell/examples/demo.lua"
+}
+
+# ---- source ----
+
+if git -C "$source" rev-parse --git-dir >/dev/null 2>&1; then
+    check "the source" "$source/scripts/release" --out . source
+    cp rshell-*.tar.gz first
+    check "the source again" "$source/scripts/release" --out . source
+    check "is the same" cmp first rshell-*.tar.gz
+    check "it has all that git has" same "$(tar -tzf rshell-*.tar.gz | grep -v '/$' | sed 's|^[^/]*/||' | sort)" \
+        "$(git -C "$source" ls-tree -r --name-only HEAD | sort)"
+    rm -f first rshell-*.tar.gz
+else
+    skip "the source" "not in a git repository"
+fi
+
+# ---- the program ----
+
+check "a program and a package" "$source/scripts/release" --build "$build" --out . binary deb
+tar -xzf rshell-*-linux-*.tar.gz
+works "$(echo "$dir"/rshell-*-linux-*/)" "program"
+check "an example" "$(echo "$dir"/rshell-*-linux-*/)bin/rshell" rshell-*-linux-*/share/doc/rshell/examples/demo.lua
+check "nothing of it says where it was built" bash -c '! grep -rlF "$1" "$0"/rshell-*-linux-*/share' "$dir" "$build"
+
+# ---- the package ----
+
+if [ "$(id -u)" != 0 ]; then
+    skip "the package" "only root can install one"
+else
+    root=$dir/root
+    mkdir -p "$root"/var/lib/dpkg/{updates,info,triggers}
+    touch "$root/var/lib/dpkg/status"
+    # What it depends on is not below that root.
+    dpkg_there() {
+        dpkg --root="$root" --log=/dev/null --force-depends "$@" >dpkg.log 2>&1 || { cat dpkg.log && return 1; }
+    }
+    check "installs" dpkg_there --install rshell_*.deb
+    works "$root/usr" "package"
+    check "what it installed is what it says" bash -c 'cd "$0" && md5sum -c --quiet var/lib/dpkg/info/rshell.md5sums' "$root"
+    check "manual pages" bash -c 'gzip -t "$0"/usr/share/man/man[17]/rshell*.gz' "$root"
+    check "it names the libraries that it needs" bash -c 'dpkg-deb -f "$0" Depends | grep -q "^libc6"' rshell_*.deb
+    check "goes" dpkg_there --purge rshell
+    check "and leaves nothing" same "$(find "$root" -path "$root/var/lib/dpkg" -prune -o ! -type d -print)" ""
+    check "nor a folder of its own" same "$(find "$root" -name '*rshell*')" ""
+fi
+
+# ---- a build without pkg-config ----
+
+if command -v meson >/dev/null; then
+    check "can be configured without pkg-config" \
+        env CC=cc PKG_CONFIG=/nonexistent CMAKE_PREFIX_PATH=/nonexistent meson setup "$dir/b" "$source"
+else
+    skip "without pkg-config" "no meson"
+fi
+echo "1..$number"
