@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "api/agents.h"
+#include "api/editor.h"
 #include "api/loader.h"
 #include "api/log.h"
 #include "api/ssh.h"
@@ -26,6 +27,7 @@
 #include "sys/proc_lua.h"
 #include "sys/stream.h"
 #include "sys/sys.h"
+#include "term/editor.h"
 
 #define RS_LOG_MODULE "main"
 #include "base/log.h"
@@ -45,10 +47,19 @@ static void on_signal(int sig, void *user)
 static int open_exit(lua_State *L);
 
 static const luaL_Reg modules[] = {
-    {"rshell.agents", luaopen_rs_agents},      {"rshell.exit", open_exit},         {"rshell.log.base", luaopen_rs_log},
-    {"rshell.object", luaopen_rs_object},      {"rshell.rpc", luaopen_rs_rpc},     {"rshell.ssh.raw", luaopen_rs_ssh},
-    {"rshell.stdio", luaopen_rs_stdio},        {"rshell.term", luaopen_rs_term},   {"rshell.wire", luaopen_rs_wire},
-    {"rshell.output.line", luaopen_rs_status}, {"rshell.width", luaopen_rs_width}, {NULL, NULL},
+    {"rshell.agents", luaopen_rs_agents},
+    {"rshell.exit", open_exit},
+    {"rshell.log.base", luaopen_rs_log},
+    {"rshell.object", luaopen_rs_object},
+    {"rshell.rpc", luaopen_rs_rpc},
+    {"rshell.ssh.raw", luaopen_rs_ssh},
+    {"rshell.stdio", luaopen_rs_stdio},
+    {"rshell.term", luaopen_rs_term},
+    {"rshell.wire", luaopen_rs_wire},
+    {"rshell.editor", luaopen_rs_editor},
+    {"rshell.output.line", luaopen_rs_status},
+    {"rshell.width", luaopen_rs_width},
+    {NULL, NULL},
 };
 
 static void open_modules(lua_State *L)
@@ -91,6 +102,7 @@ __attribute__((noreturn)) static void end(lua_State *L, int status)
 {
     rs_loop *loop = rs_task_loop(L);
     rs_task_shutdown(L, UNWIND);
+    rs_editor_close();
     rs_term_restore();
     rs_status_clear();
     state = NULL;

@@ -50,6 +50,26 @@ local function helper(argv)
     if base then return require "rshell.ssh.openssh.helper" end
 end
 
+--- A pipe or a file; nothing else than a terminal has lines for a prompt, and nobody types on /dev/null.
+local function has_input()
+    local stat = require "rshell.sys.fs".stat "/dev/fd/0"
+    return stat ~= nil and (stat.type == "file" or stat.type == "fifo" or stat.type == "socket")
+end
+
+local function prompt(argv, first, version)
+    local arg = {[0] = argv[first]}
+    for i = first + 1, #argv do arg[i - first] = argv[i] end
+    return require "rshell.repl".run {version = version, file = argv[first], arg = arg}
+end
+
+--- Without a subcommand and a script: the prompt at a terminal, else what comes from standard input.
+local function run_nothing(values, argv, first, version)
+    if require "rshell.term".is_terminal(0) then return prompt(argv, first, version) end
+    if has_input() then return require "rshell.cli.run".run(values, {[0] = argv[0], "-"}, 1, 1) end
+    io.stderr:write(require "rshell.cli.help".usage())
+    return 2
+end
+
 local function main(argv, version)
     local values = {}
     local own = helper(argv)
@@ -64,9 +84,10 @@ local function main(argv, version)
         return require "rshell.cli.help".show(is_command(name) and name or nil)
     elseif values.code then
         return require "rshell.cli.run".run(values, argv, first, word)
+    elseif values.prompt then
+        return prompt(argv, first, version)
     elseif not name then
-        io.stderr:write(require "rshell.cli.help".usage())
-        return 2
+        return run_nothing(values, argv, first, version)
     elseif is_command(name) then
         return run_command(name, values, argv, first + 1)
     elseif is_file(name) then

@@ -2,6 +2,7 @@
 
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
+local opened = require "rshell.opened"
 local options = require "rshell.shared.options"
 local status = require "rshell.status"
 
@@ -17,7 +18,7 @@ M.members, M.fields = members, fields
 
 --- The task gives {exits=, stdout=, stderr=}.
 function M.new(plan, task)
-    return make {plan = plan, task = task}
+    return opened.add("future", make {plan = plan, task = task}, members.ready)
 end
 
 --- Waits; a cancel of who waits ends it.

@@ -3,6 +3,7 @@
 local command = require "rshell.command"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
+local opened = require "rshell.opened"
 local options = require "rshell.shared.options"
 local proc = require "rshell.sys.proc"
 local status = require "rshell.status"
@@ -21,7 +22,8 @@ M.members, M.fields = members, fields
 --- state: plan, job, pid
 function M.new(plan, job)
     local pids = job.handles[#job.handles].pids
-    return make {plan = plan, job = job, pid = pids[#pids]}
+    local p = make {plan = plan, job = job, pid = pids[#pids]}
+    return opened.add("process", p, function() return job:ended() end)
 end
 
 --- The exit that counts, or nil while something runs.

@@ -2,6 +2,7 @@
 
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
+local opened = require "rshell.opened"
 local options = require "rshell.shared.options"
 local task = require "rshell.task"
 
@@ -31,7 +32,7 @@ end
 ---@return rshell.Task
 function M.spawn(fn, ...)
     check_function("spawn", fn)
-    return task.spawn(fn, ...)
+    return opened.add("task", task.spawn(fn, ...), function(t) return t.done end)
 end
 
 ---@param seconds number

@@ -7,6 +7,7 @@ local err = require "rshell.shared.error"
 local log = require "rshell.log"
 local machine = require "rshell.machine"
 local object = require "rshell.object"
+local opened = require "rshell.opened"
 local options = require "rshell.shared.options"
 local sockets = require "rshell.sockets"
 local task = require "rshell.task"
@@ -122,7 +123,7 @@ function M.new(v, lport, dport, opts)
     t.name = ("%s:%s -> %s:%s"):format(from.conn.name, place_name(t.lport, opts.lhost), to.conn.name,
         place_name(t.dport, opts.host))
     t.acceptor = task.spawn(acceptor, t)
-    return make(t)
+    return opened.add("tunnel", make(t), function() return t.closed end)
 end
 
 local function stop(t)

@@ -17,6 +17,7 @@ static atomic_int shown = RS_LOG_WARN;
 static rs_log_sink *current;
 static void *current_user;
 static void (*_Atomic before)(void);
+static bool (*_Atomic output)(const char *line, size_t n);
 
 static const char *const names[] = {
     [RS_LOG_ERROR] = "error", [RS_LOG_WARN] = "warning", [RS_LOG_INFO] = "info",
@@ -42,6 +43,11 @@ void rs_log_set_sink(rs_log_sink *sink, void *user)
 void rs_log_set_before(void (*fn)(void))
 {
     atomic_store(&before, fn);
+}
+
+void rs_log_set_output(bool (*fn)(const char *line, size_t n))
+{
+    atomic_store(&output, fn);
 }
 
 const char *rs_log_level_name(rs_log_level level)
@@ -98,7 +104,9 @@ static void to_stderr(rs_log_level level, const char *module, const char *text)
     void (*fn)(void) = atomic_load(&before);
     if (fn)
         fn();
-    write_all(STDERR_FILENO, rs_buf_data(&line), rs_buf_len(&line));
+    bool (*writer)(const char *, size_t) = atomic_load(&output);
+    if (!writer || !writer(rs_buf_data(&line), rs_buf_len(&line)))
+        write_all(STDERR_FILENO, rs_buf_data(&line), rs_buf_len(&line));
     rs_buf_fini(&line);
 }
 

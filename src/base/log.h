@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef enum rs_log_level { RS_LOG_ERROR, RS_LOG_WARN, RS_LOG_INFO, RS_LOG_DEBUG, RS_LOG_TRACE } rs_log_level;
 
@@ -18,6 +19,8 @@ bool rs_log_on(rs_log_level level);
 void rs_log_set_sink(rs_log_sink *sink, void *user);
 /* Called before a message goes to stderr, on the thread that logs; NULL: nothing is. */
 void rs_log_set_before(void (*fn)(void));
+/* Called with each whole line in the place of stderr, on the thread that logs; false: it goes there after all. */
+void rs_log_set_output(bool (*fn)(const char *line, size_t n));
 
 /* "error", "warning" ...; the level of such a name ("warn" too), or -1. */
 const char *rs_log_level_name(rs_log_level level);

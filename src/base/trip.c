@@ -7,9 +7,11 @@
 
 #include "base/log.h"
 
+static int on = -1;
+static unsigned long count;
+
 bool rs_trip_on(void)
 {
-    static int on = -1;
     if (on < 0) {
         const char *said = getenv("RSHELL_TRACE");
         on = said && *said && strcmp(said, "0") != 0;
@@ -17,10 +19,21 @@ bool rs_trip_on(void)
     return on;
 }
 
+void rs_trip_set(bool wanted)
+{
+    on = wanted;
+}
+
+unsigned long rs_trip_count(void)
+{
+    return count;
+}
+
 void rs_trip(const char *who, unsigned n, double seconds, const char *fmt, ...)
 {
     char text[512];
     va_list ap;
+    count++;
     if (!rs_trip_on())
         return;
     va_start(ap, fmt);

@@ -4,11 +4,15 @@
 
 #include <stdbool.h>
 
-/* False unless the environment asked for it when this was first called. */
+/* False unless the environment asked for it when this was first called, or somebody has since. */
 bool rs_trip_on(void);
+void rs_trip_set(bool on);
 
-/* Tells a trip that is over: with whom, the how manyth, what it took. fmt says what was sent and awaited. It is logged
- * whatever the log's level is. */
+/* How many there were, told or not. */
+unsigned long rs_trip_count(void);
+
+/* A trip is over: with whom, the how manyth, what it took. fmt says what was sent and awaited. Where that was asked for, it
+ * is logged, whatever the log's level is. */
 void rs_trip(const char *who, unsigned n, double seconds, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -23,6 +23,12 @@ static void *later_user;
 static rs_wait *waiter;
 static volatile sig_atomic_t awaited, told;
 
+/* Where an INT goes that is no reason to end; came is one that on_loop has not been told of. */
+static void (*diverted)(void);
+static void (*diverted_later)(void *user);
+static void *diverted_user;
+static volatile sig_atomic_t came;
+
 static void stop_waiting(void)
 {
     awaited = 0;
@@ -35,6 +41,11 @@ static void handler(int sig)
     int saved = errno;
     if (sig == SIGINT && awaited && !told) {
         told = 1;
+        if (async)
+            uv_async_send(async);
+    } else if (sig == SIGINT && diverted) {
+        came = 1;
+        diverted();
         if (async)
             uv_async_send(async);
     } else if (seen) { /* it was asked and did not end */
@@ -57,6 +68,10 @@ static void on_async(uv_async_t *h)
         stop_waiting();
         if (w)
             rs_wait_done(w, 0);
+    }
+    if (came) {
+        came = 0;
+        diverted_later(diverted_user);
     }
     if (seen)
         later(seen, later_user);
@@ -107,9 +122,16 @@ int rs_signal_seen(void)
     return seen;
 }
 
-void rs_signal_reset(void)
+void rs_signal_divert_int(void (*in_handler)(void), void (*on_loop)(void *user), void *user)
 {
-    seen = 0;
+    diverted_later = on_loop;
+    diverted_user = user;
+    diverted = in_handler;
+}
+
+bool rs_signal_diverted(void)
+{
+    return came;
 }
 
 static void abandon(rs_wait *w)

@@ -2,6 +2,8 @@
 #ifndef RS_LOOP_SIGNAL_H
 #define RS_LOOP_SIGNAL_H
 
+#include <stdbool.h>
+
 #include "loop/loop.h"
 #include "loop/wait.h"
 
@@ -13,8 +15,12 @@ void rs_signal_fini(void);
 /* The first signal that came, or 0. */
 int rs_signal_seen(void);
 
-/* Forgets it, as if none had come: the prompt does so for each line. */
-void rs_signal_reset(void);
+/* From now on an INT is no reason to end, however many come: in_handler runs in the handler, on_loop later, each time. For
+ * a prompt, where it ends what a line has started. */
+void rs_signal_divert_int(void (*in_handler)(void), void (*on_loop)(void *user), void *user);
+
+/* Whether one came that on_loop has yet to be told of. */
+bool rs_signal_diverted(void);
 
 /* The next INT ends w instead of the program: for what shows something first. One waiter, RS_EUSAGE when there is one. */
 int rs_signal_await(rs_wait *w);

@@ -105,6 +105,9 @@ typedef struct sched {
     size_t stack_max;
     lua_State *volatile running;
     atomic_bool interrupted, nudged;
+    rs_task *front;        /* what an interrupt of a prompt is for; NULL where nothing runs */
+    atomic_bool impatient; /* code that goes on after a nudge is a hog */
+    uint64_t hog_since;    /* the stamp of that turn */
 } sched;
 
 /* The one that a signal handler may touch: the last that was initialised. */
@@ -407,6 +410,8 @@ static void finish(sched *s, rs_task *t, int n)
     lua_sethook(co, NULL, 0, 0);
     t->state = DONE;
     t->co = NULL;
+    if (s->front == t)
+        s->front = NULL;
     rs_timer_stop(s->loop, &t->timer);
     while (t->observers) {
         observer *o = t->observers;
@@ -874,6 +879,15 @@ static void take_turn(sched *s, rs_task *t)
     t->wait = outer;
 }
 
+bool rs_task_cancel_front(lua_State *L)
+{
+    sched *s = sched_of(L);
+    if (!s->front)
+        return false;
+    cancel(s->front, "interrupted");
+    return true;
+}
+
 /* Runs in the interrupted code, at its next instruction. Comes back while the task is aborted, since a pcall may catch the
  * error, but lets closers run for a while. */
 static void on_interrupt(lua_State *L, lua_Debug *ar)
@@ -889,8 +903,15 @@ static void on_interrupt(lua_State *L, lua_Debug *ar)
             cancel(s->main, "interrupted");
         cancel(t, "interrupted");
     }
+    if (s->hog_since && s->hog_since == s->stamp && t != s->main)
+        cancel(t, "interrupted");
+    s->hog_since = 0;
     if (atomic_exchange(&s->nudged, false) && !finalising(L))
         take_turn(s, t);
+    if (atomic_exchange(&s->impatient, false) && t != s->front && t != s->main) {
+        s->hog_since = s->stamp;
+        lua_sethook(L, on_interrupt, LUA_MASKCOUNT, PATIENCE);
+    }
     if (deliverable(t)) {
         if (t->quick == 0)
             begin_burst(t);
@@ -926,6 +947,13 @@ void rs_task_nudge(void)
         return;
     atomic_store(&s->nudged, true);
     hook_running(s);
+}
+
+void rs_task_interrupt_front(void)
+{
+    if (signalled)
+        atomic_store(&signalled->impatient, true);
+    rs_task_nudge();
 }
 
 /* ---- timeouts ---- */
@@ -1146,6 +1174,14 @@ static int l_cancel(lua_State *L)
     return 1;
 }
 
+/* front(task): what an interrupt of a prompt cancels, until it is done. */
+static int l_front(lua_State *L)
+{
+    rs_task *t = check_task(L, 1);
+    t->sched->front = t->state == DONE ? NULL : t;
+    return 0;
+}
+
 static int slept(lua_State *L, int status, lua_KContext ctx)
 {
     (void)L, (void)status, (void)ctx;
@@ -1306,6 +1342,7 @@ static const luaL_Reg task_functions[] = {
     {"timeout", l_timeout},
     {"shield", l_shield},
     {"current", l_current},
+    {"front", l_front},
     {"locals", l_locals},
     {"on_unobserved", l_on_unobserved},
     {"event", rs_event_new},

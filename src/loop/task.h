@@ -49,6 +49,12 @@ void rs_task_interrupt(void);
 /* From a signal handler: Lua code that is running now lets the loop have a turn, in which it may be cancelled. */
 void rs_task_nudge(void);
 
+/* The same for a prompt: who keeps the loop from turning after that is cancelled. */
+void rs_task_interrupt_front(void);
+
+/* Cancels the task that task.front() has named; false where there is none. Not from a signal handler. */
+bool rs_task_cancel_front(lua_State *L);
+
 /* Cancels the main task; the error's message is why. Not from a signal handler. */
 void rs_task_cancel_main(lua_State *L, const char *why);
 

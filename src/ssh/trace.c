@@ -21,7 +21,7 @@ struct rs_ssh_trace {
 
 rs_ssh_trace *rs_ssh_trace_new(struct ssh_session_struct *raw, const char *host)
 {
-    rs_ssh_trace *t = rs_trip_on() ? calloc(1, sizeof *t) : NULL;
+    rs_ssh_trace *t = calloc(1, sizeof *t);
     if (!t)
         return NULL;
     snprintf(t->host, sizeof t->host, "%s", host ? host : "?");

@@ -7,7 +7,7 @@
 
 typedef struct rs_ssh_trace rs_ssh_trace;
 
-/* NULL where nobody asked for it; all functions take that. */
+/* NULL without memory; all functions take that. */
 rs_ssh_trace *rs_ssh_trace_new(struct ssh_session_struct *raw, const char *host);
 void rs_ssh_trace_free(rs_ssh_trace *t);
 

@@ -3,6 +3,9 @@
 local M = {}
 
 M.COMMON = {{"-v", "--verbose", key = "verbose", count = true}, {"-h", "--help", key = "help"}}
-M.TOP = {{"--version", key = "version"}, {"-e", value = "CODE", key = "code", last = true}, table.unpack(M.COMMON)}
+M.TOP = {
+    {"--version", key = "version"}, {"-e", value = "CODE", key = "code", last = true}, {"-i", key = "prompt"},
+    table.unpack(M.COMMON),
+}
 
 return M

@@ -9,9 +9,6 @@ local M = {
     options = {{"-e", value = "CODE", key = "code", last = true}},
 }
 
--- Modules that scripts find under plain names, after everything in package.path.
-local PLAIN = {fs = true, proc = true, net = true, host = true, hash = true, json = true}
-
 -- ---- what runs ----
 
 local function read_file(path)
@@ -83,29 +80,6 @@ local function search_beside(file)
     package.path = ("%s?.lua;%s?/init.lua;%s"):format(dir, dir, package.path)
 end
 
-local function search_plain(name)
-    if PLAIN[name] then return function() return require("rshell.sys." .. name) end end
-    return ("\n\tno field '%s' among rshell's modules"):format(name)
-end
-
---- Globals are made when they are first used. Those that the text names are made now: a script may give _G a metatable.
-local function set_globals(code)
-    local names = {rshell = true}
-    local rshell = require "rshell"
-    _G.rshell = rshell
-    for _, name in ipairs(rshell.globals()) do
-        if code:find("%f[%w_]" .. name .. "%f[^%w_]") then _G[name] = rshell[name] else names[name] = true end
-    end
-    setmetatable(_G, {
-        __index = function(t, name)
-            if not names[name] then return nil end
-            local value = rshell[name]
-            rawset(t, name, value)
-            return value
-        end,
-    })
-end
-
 -- ---- running ----
 
 local function line_of(code, number)
@@ -134,8 +108,7 @@ function M.run(values, argv, first, word)
     if not fn then return report_syntax(what) end
     _G.arg = arguments(argv, script, zero, what)
     if what.file then search_beside(what.file) end
-    package.searchers[#package.searchers + 1] = search_plain
-    set_globals(what.code)
+    require "rshell.globals".install(what.code)
     local ok, e = xpcall(fn, report.handler, table.unpack(_G.arg))
     if ok then return 0 end
     report.failure("", report.unpack(e))

@@ -10,6 +10,7 @@ local hostkey = require "rshell.ssh.hostkey"
 local known = require "rshell.ssh.known_hosts"
 local log = require "rshell.log.base"
 local object = require "rshell.object"
+local opened = require "rshell.opened"
 local options = require "rshell.shared.options"
 local raw = require "rshell.ssh.raw"
 local task = require "rshell.task"
@@ -529,7 +530,7 @@ end
 ---@param target string
 ---@param opts table?
 function M.open(target, opts)
-    return burst.within(open, target, opts)
+    return opened.add("machine", burst.within(open, target, opts), function(m) return m.closed end)
 end
 
 return M

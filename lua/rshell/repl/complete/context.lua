@@ -1,0 +1,204 @@
+-- What is being typed at the cursor: {source=, word=, ...}: who knows how it goes on, and the part of the line that
+-- will be replaced.
+
+local commands = require "rshell.repl.commands"
+local files = require "rshell.repl.complete.files"
+local hosts = require "rshell.repl.complete.hosts"
+local members = require "rshell.repl.complete.members"
+local modules = require "rshell.repl.complete.modules"
+local names = require "rshell.repl.complete.names"
+local programs = require "rshell.repl.complete.programs"
+local tokens = require "rshell.repl.tokens"
+local types = require "rshell.repl.types"
+
+local M = {}
+
+-- ---- commands and programs ----
+
+local function command_names()
+    local found = {}
+    for i, command in ipairs(commands.all()) do
+        found[i] = {text = command.name, about = command.about, ending = command.args ~= "" and " " or nil}
+    end
+    return found
+end
+
+local function of_words(list)
+    return function()
+        local found = {}
+        for i, word in ipairs(list) do found[i] = {text = word} end
+        return found
+    end
+end
+
+local ARGUMENT = {}
+
+function ARGUMENT.host(_, text) return {source = hosts.candidates, word = text:match "[^%s,]*$", ending = ""} end
+function ARGUMENT.command(_, text) return {source = command_names, word = text:gsub("^:", "") .. ""} end
+function ARGUMENT.name(session, text) return M.lua(session, text, "") end
+function ARGUMENT.line(session, text) return M.of(session, text, "") end
+
+function ARGUMENT.file(_, text)
+    return {source = files.candidates, word = text, machine = require "rshell".here, plain = true, shown = files.base}
+end
+
+function ARGUMENT.directory(session, text)
+    return {
+        source = files.candidates, word = text, machine = session.where.machine, plain = true, folders = true,
+        shown = files.base,
+    }
+end
+
+local function of_command(session, text)
+    local name, argument = text:match "^(%S+)%s+(.*)$"
+    if not name then return {source = command_names, word = text} end
+    local command = commands.find(name)
+    local kind = command and command.complete
+    if not kind then return nil end
+    if name == "hosts" and argument:find "%s" then
+        return M.of_program(session, argument:match "^%S+%s+(.*)$")
+    end
+    if type(kind) == "table" then return {source = of_words(kind), word = argument} end
+    return ARGUMENT[kind](session, argument)
+end
+
+local function first_machine(session)
+    return not session.where.cluster and session.where.machine or nil
+end
+
+--- A line for sh: a program first, then files.
+function M.of_program(session, text)
+    local machine = first_machine(session)
+    if not machine then return nil end
+    local word = text:match "[^%s=|;&<>()'\"]*$"
+    local before = text:sub(1, #text - #word)
+    if (before:find "^%s*$" or before:find "[|;&(]%s*$") and not word:find "/" then
+        return {source = programs.candidates, word = word, machine = machine, plain = true}
+    end
+    return {source = files.candidates, word = word, machine = machine, plain = true, shell = true, shown = files.base}
+end
+
+-- ---- Lua ----
+
+local HOSTS = {ssh = true, SshMachine = true, cluster = true, jump = true}
+local OWN_FILES = {
+    dofile = true, loadfile = true, keyfile = true, config = true, known_hosts = true, open = true, provide = true,
+}
+
+--- The index of the token that the argument at token i is given to, and how many arguments are before it.
+local function callee(list, i)
+    local depth, commas = 0, 0
+    for at = i, 1, -1 do
+        local text = list[at].kind == "op" and list[at].text
+        if text == ")" or text == "}" or text == "]" then
+            depth = depth + 1
+        elseif text == "(" or text == "{" or text == "[" then
+            if depth == 0 then
+                if text == "{" and list[at - 1] and list[at - 1].text == "(" then return at - 2, commas, text end
+                return at - 1, commas, text
+            end
+            depth = depth - 1
+        elseif text == "," and depth == 0 then
+            commas = commas + 1
+        end
+    end
+end
+
+local function file_source(machine, word, quote, more)
+    local what = {source = files.candidates, word = word, machine = machine, quote = quote, shown = files.base}
+    for k, v in next, more or {} do what[k] = v end
+    return what
+end
+
+--- A string that follows a division belongs to the path before it.
+local function in_path(list, i, word, quote)
+    local typed = types.at(list, i)
+    if not typed or not typed.machine then return nil end
+    return file_source(typed.machine, word, quote, {base = typed.value})
+end
+
+local SELF_FILES = {
+    path = true, at = true, chdir = true, join = true, copy = true, move = true, rename = true, upload = true,
+    download = true, symlink = true, link = true, from = true, to = true, append = true, err_to = true, cwd = true,
+    write = true, connect_sock = true,
+}
+
+--- What a string is for that is an argument of the function at token i.
+local function in_call(list, i, nth, word, quote)
+    local fn = list[i]
+    if not fn then return nil end
+    local name = fn.kind == "name" and fn.text
+    if name and HOSTS[name] and nth == 0 then
+        return {source = hosts.candidates, word = name == "cluster" and word:match "[^,!&^]*$" or word, quote = quote}
+    end
+    if name == "require" then return {source = modules.candidates, word = word, quote = quote} end
+    local typed = types.at(list, i)
+    local here = require "rshell".here
+    if name == "download" and nth == 1 or name == "upload" and nth == 0 then return file_source(here, word, quote) end
+    if typed and typed.machine and (typed.class == "rshell.Command" or name and SELF_FILES[name]) then
+        return file_source(typed.machine, word, quote)
+    end
+    if name and (OWN_FILES[name] or name == "copy") then return file_source(here, word, quote) end
+end
+
+--- The string token i is being typed.
+local function in_string(list, i, inner)
+    local word, quote = inner, list[i].text:sub(1, 1)
+    local before = list[i - 1]
+    if not before then return nil end
+    local sign = before.kind == "op" and before.text
+    if sign == "/" or sign == "//" then
+        local path = in_path(list, i - 2, word, quote)
+        if path then return path end
+    elseif sign == "=" and list[i - 2] and list[i - 2].kind == "name" then
+        local name = list[i - 2].text
+        if HOSTS[name] then return {source = hosts.candidates, word = word:match "[^,]*$", quote = quote} end
+        if OWN_FILES[name] then return file_source(require "rshell".here, word, quote) end
+    elseif sign == "[" then
+        local typed = types.at(list, i - 2)
+        if typed and typed.class == "rshell.Machine" and typed.machine and not word:find "/" then
+            return {source = programs.candidates, word = word, machine = typed.machine, plain = true, quote = quote}
+        elseif typed and typed.machine then
+            return file_source(typed.machine, word, quote)
+        end
+    elseif sign == "(" or sign == "," or sign == "{" then
+        local at, nth = callee(list, i - 1)
+        local found = at and in_call(list, at, nth, word, quote)
+        if found then return found end
+    elseif before.kind == "name" then
+        local found = in_call(list, i - 1, 0, word, quote)
+        if found then return found end
+    end
+    if word:find "^[~/.]" then return file_source(require "rshell".here, word, quote) end
+end
+
+--- The end of a Lua text.
+function M.lua(_, before)
+    local list = tokens.of(before)
+    local last = list[#list]
+    if last and last.kind == "comment" and last.open then return nil end
+    if last and last.kind == "string" and last.open then return in_string(list, #list, before:sub(last.inner)) end
+    local word = before:match "[%a_][%w_]*$" or ""
+    if word == "" and before:find "%w$" then return nil end
+    local at = #list - (word ~= "" and 1 or 0)
+    local sign = list[at] and list[at].kind == "op" and list[at].text
+    if (sign == "." or sign == ":") and list[at - 1] then
+        local typed = types.at(list, at - 1)
+        if not typed then return nil end
+        return {source = members.candidates, word = word, typed = typed, colon = sign == ":"}
+    end
+    if word == "" and #list > 0 and before:find "%S$" and not (sign or last.kind == "keyword") then return nil end
+    return {source = names.candidates, word = word, first = at == 0}
+end
+
+--- What stands before the cursor.
+---@param session rshell.repl.Session
+---@param before string
+function M.of(session, before)
+    local first, rest = before:match "^%s*([:!])%s*(.*)$"
+    if first == ":" then return of_command(session, rest) end
+    if first == "!" then return M.of_program(session, rest) end
+    return M.lua(session, before)
+end
+
+return M

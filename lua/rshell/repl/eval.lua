@@ -1,0 +1,134 @@
+-- Runs what was typed: in a task of its own, which Ctrl-C cancels, and shows what came of it.
+
+local colour = require "rshell.repl.colour"
+local err = require "rshell.shared.error"
+local near = require "rshell.shared.near"
+local pretty = require "rshell.repl.pretty"
+local report = require "rshell.cli.report"
+local source = require "rshell.repl.source"
+local task = require "rshell.task"
+local term = require "rshell.term"
+local text = require "rshell.text"
+local tokens = require "rshell.repl.tokens"
+
+local M = {}
+
+-- ---- a task for each line ----
+
+--- Scopes of the working directory and the environment belong to a task; those that a line enters hold in the next.
+local function take_over(locals, into)
+    for key in next, into do into[key] = nil end
+    for key, value in next, locals do into[key] = value end
+end
+
+local function body(session, fn, ...)
+    take_over(session.locals, task.locals())
+    local results = table.pack(xpcall(fn, report.handler, ...))
+    take_over(task.locals(), session.locals)
+    return table.unpack(results, 1, results.n)
+end
+
+local function unpack_results(ok, done, ...)
+    if not ok then return false, {value = done} end
+    return done, ...
+end
+
+--- fn(...) where Ctrl-C cancels it. Gives true and its results, or false and {value=, trace=}.
+function M.protected(session, fn, ...)
+    local t <close> = task.spawn(body, session, fn, ...)
+    task.front(t)
+    return unpack_results(pcall(t.await, t))
+end
+
+-- ---- showing ----
+
+--- Values of an expression, one below the other. A call that gives nothing, or nil, shows nothing.
+local function show(session, is_call, values)
+    if values.n == 0 or is_call and values.n == 1 and values[1] == nil then return false end
+    _G._ = values[1]
+    local _, columns = term.size()
+    for i = 1, values.n do io.write(pretty.result(values[i], columns), "\n") end
+    session.shown = true
+    return true
+end
+
+--- Tells an error that a line ended with.
+function M.tell(caught)
+    local e, trace = report.unpack(caught)
+    io.stdout:flush()
+    if err.is(e) and e.kind == "cancelled" then
+        io.stderr:write("\n", colour.paint("dim", "interrupted"), "\n") -- the terminal has written ^C
+        return
+    end
+    local lines = report.lines(e, trace)
+    local first, rest = lines:match "^([^\n]*)(.*)$"
+    io.stderr:write(colour.paint("error", first), rest, "\n")
+end
+
+-- ---- Lua ----
+
+--- What somebody may have meant who typed no Lua.
+local function hint_for(line)
+    local word, rest = line:match "^([%w_][%w_.+-]*)(.*)$"
+    if not word or tokens.KEYWORDS[word] then return nil end
+    local command = require "rshell.repl.commands".find(word)
+    if command and rest == "" then return (":%s is the command"):format(word) end
+    if rawget(_G, word) ~= nil or rest:find "^%s*[=(,.:%[{\"']" then return nil end
+    local is_program = require "rshell.repl.commands.bang".is_program
+    if is_program(word) then return ("!%s%s runs the program"):format(word, rest) end
+    local meant = near.find(word, table.move(require "rshell".globals(), 1, 100, 1, {}))
+    return meant and ("did you mean '%s'?"):format(meant)
+end
+
+local function hint(line)
+    local said = hint_for(line)
+    if said then io.stderr:write(colour.paint("dim", "  hint: " .. text.escape(said)), "\n") end
+end
+
+local function tell_syntax(line, message)
+    message = message:gsub("^rsh:1: ", ""):gsub("^rsh:(%d+): ", "line %1: ")
+    io.stderr:write(colour.paint("error", text.escape(message)), "\n")
+    hint(line)
+end
+
+local function ends_as_call(line)
+    local list = tokens.of(line)
+    local last = list[#list]
+    return #list > 1 and last and (last.text == ")" or last.text == "}" or last.kind == "string")
+end
+
+--- Things that a line declared <close> are closed when the session ends.
+local function note_closing(session, names)
+    for _, name in ipairs(names) do
+        local value = rawget(_G, name)
+        if value ~= nil then session.closing[#session.closing + 1] = value end
+    end
+end
+
+--- Runs Lua; true when it raised nothing.
+---@param line string
+---@return boolean
+function M.lua(session, line)
+    local what = source.compile(line, "=rsh")
+    if not what.fn then
+        tell_syntax(line, what.message)
+        return false
+    end
+    local function run() return what.fn() end
+    local ok, caught = M.protected(session, function()
+        local values = table.pack(run())
+        if what.is_expression then
+            local is_call = ends_as_call(line)
+            local shown = show(session, is_call, values)
+            session:keep(line, shown and "value" or "call")
+            if not shown and not is_call and values.n > 0 then hint(line) end
+        else
+            session:keep(line, "statement")
+        end
+    end)
+    note_closing(session, what.closing)
+    if not ok then M.tell(caught) end
+    return ok
+end
+
+return M

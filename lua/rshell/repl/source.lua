@@ -1,0 +1,111 @@
+-- What was typed, as Lua that runs: an expression whose values are shown, or statements. Top-level locals last as
+-- long as the session: `local x = 1` makes x a variable of the prompt, since each line is a chunk of its own. What
+-- was declared <close> is closed when the session ends.
+
+local tokens = require "rshell.repl.tokens"
+
+local M = {}
+
+local OPENS = {["do"] = 1, ["if"] = 1, ["function"] = 1, ["repeat"] = 1, ["end"] = -1, ["until"] = -1}
+
+--- Bytes from..to become this many blanks, so that places in messages stay true.
+local function blank(edits, from, to)
+    edits[#edits + 1] = {from = from, to = to, text = (" "):rep(to - from + 1)}
+end
+
+--- The names of `local a <const>, b = ...` from the token i on; i of the token behind them.
+local function read_names(list, i, edits, closing)
+    while list[i] and list[i].kind == "name" do
+        local name = list[i].text
+        i = i + 1
+        if list[i] and list[i].text == "<" and list[i + 2] and list[i + 2].text == ">" then
+            if list[i + 1].text == "close" then closing[#closing + 1] = name end
+            blank(edits, list[i].from, list[i + 2].to)
+            i = i + 3
+        end
+        if not (list[i] and list[i].text == ",") then break end
+        i = i + 1
+    end
+    return i
+end
+
+--- `local` at token i becomes `;`.
+local function lift(list, i, edits, closing)
+    local word = list[i]
+    edits[#edits + 1] = {from = word.from, to = word.to, text = ";" .. (" "):rep(#word.text - 1)}
+    local after = list[i + 1]
+    if not after or after.text == "function" then return end
+    local stop = read_names(list, i + 1, edits, closing)
+    if not (list[stop] and list[stop].text == "=") then
+        local last = list[stop - 1].to
+        edits[#edits + 1] = {from = last + 1, to = last, text = " = nil"}
+    end
+end
+
+local function apply(text, edits)
+    local parts, at = {}, 1
+    for _, edit in ipairs(edits) do
+        parts[#parts + 1] = text:sub(at, edit.from - 1) .. edit.text
+        at = edit.to + 1
+    end
+    return table.concat(parts) .. text:sub(at)
+end
+
+--- The text with its top-level locals as globals, and the names of those that are to be closed.
+---@param text string
+---@return string, string[]
+function M.lift_locals(text)
+    if not text:find("%f[%w_]local%f[^%w_]") then return text, {} end
+    local list, edits, closing, depth = {}, {}, {}, 0
+    for _, token in ipairs(tokens.of(text)) do
+        if token.kind ~= "comment" then list[#list + 1] = token end
+    end
+    for i, token in ipairs(list) do
+        local opens = token.kind == "keyword" and OPENS[token.text]
+        if opens then
+            depth = depth + opens
+        elseif depth == 0 and token.kind == "keyword" and token.text == "local" then
+            lift(list, i, edits, closing)
+        end
+    end
+    return apply(text, edits), closing
+end
+
+local function is_unfinished(message)
+    return message:find "near <eof>$" ~= nil
+end
+
+--- What the text is: {fn=, is_expression=, closing=}, {unfinished=true} or {message=}. A leading `=` is no mistake.
+---@param text string
+---@param chunk string
+function M.compile(text, chunk)
+    local plain = text:gsub("^%s*=", "")
+    local fn, as_value = load("return " .. plain, chunk, "t")
+    if fn and plain:find "[^%s;]" then return {fn = fn, is_expression = true, closing = {}} end
+    local lifted, closing = M.lift_locals(text)
+    local message
+    fn, message = load(lifted, chunk, "t")
+    if fn then return {fn = fn, closing = closing} end
+    local unfinished = is_unfinished(message) or as_value and is_unfinished(as_value)
+    return {unfinished = unfinished or nil, message = message}
+end
+
+--- How deep the blocks are that are still open at its end, for indenting.
+---@param text string
+function M.depth(text)
+    local depth = 0
+    for _, token in ipairs(tokens.of(text)) do
+        if token.kind == "keyword" then
+            depth = depth + (OPENS[token.text] or 0)
+        elseif token.kind == "op" and token.text:find "[%({%[]" then
+            depth = depth + 1
+        elseif token.kind == "op" and token.text:find "[%)}%]]" then
+            depth = depth - 1
+        elseif token.open then
+            return 0 -- in a long string every blank counts
+        end
+    end
+    return math.max(depth, 0)
+end
+
+return M
