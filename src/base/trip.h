@@ -6,7 +6,7 @@
 
 /* False unless the environment asked for it when this was first called, or somebody has since. */
 bool rs_trip_on(void);
-void rs_trip_set(bool on);
+void rs_trip_set(bool wanted);
 
 /* How many there were, told or not. */
 unsigned long rs_trip_count(void);

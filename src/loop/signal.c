@@ -11,6 +11,7 @@
 
 static const int handled[] = {SIGINT, SIGTERM, SIGHUP};
 enum { HANDLED = sizeof handled / sizeof handled[0] };
+enum { STUCK = 3 }; /* so many interrupts that nobody has noticed */
 
 static volatile sig_atomic_t seen;
 static struct sigaction before[HANDLED];
@@ -23,7 +24,7 @@ static void *later_user;
 static rs_wait *waiter;
 static volatile sig_atomic_t awaited, told;
 
-/* Where an INT goes that is no reason to end; came is one that on_loop has not been told of. */
+/* Where an INT goes that is no reason to end; came counts those that on_loop has not been told of. */
 static void (*diverted)(void);
 static void (*diverted_later)(void *user);
 static void *diverted_user;
@@ -36,6 +37,18 @@ static void stop_waiting(void)
     waiter = NULL;
 }
 
+/* One after another, and the loop doesn't turn: the code that runs is no Lua. */
+static void divert(void)
+{
+    static const char stuck[] = "\nrshell: this call can't be interrupted; Ctrl-\\ ends rshell\n";
+    came = came < STUCK ? came + 1 : 1;
+    if (came == STUCK && write(STDERR_FILENO, stuck, sizeof stuck - 1) < 0)
+        return;
+    diverted();
+    if (async)
+        uv_async_send(async);
+}
+
 static void handler(int sig)
 {
     int saved = errno;
@@ -44,10 +57,7 @@ static void handler(int sig)
         if (async)
             uv_async_send(async);
     } else if (sig == SIGINT && diverted) {
-        came = 1;
-        diverted();
-        if (async)
-            uv_async_send(async);
+        divert();
     } else if (seen) { /* it was asked and did not end */
         signal(sig, SIG_DFL);
         raise(sig); /* delivered when this handler returns */
@@ -127,6 +137,8 @@ void rs_signal_divert_int(void (*in_handler)(void), void (*on_loop)(void *user),
     diverted_later = on_loop;
     diverted_user = user;
     diverted = in_handler;
+    if (async)
+        uv_ref((uv_handle_t *)async); /* every wait can be ended from now on */
 }
 
 bool rs_signal_diverted(void)

@@ -26,7 +26,9 @@
 #define MAX_SECONDS 1e9    /* of a wait; for ever is no longer than that */
 #define SHIELD_SECONDS 5.0 /* how long the closers of a cancelled task may wait */
 #define PATIENCE 1000000   /* instructions until an aborted task that goes on is interrupted again */
-#define MAX_RAISES 100     /* aborts raised by its waits until it is, if that is sooner */
+#define HOG                                                                                                            \
+    (50 * PATIENCE) /* instructions that code has after an interrupt that isn't for it, until it lets the loop turn */
+#define MAX_RAISES 100 /* aborts raised by its waits until it is, if that is sooner */
 
 /* User values of a task. */
 enum { UV_CO = 1, UV_RESULTS, UV_LOCALS, UV_TRACE, UV_COUNT = UV_TRACE };
@@ -882,6 +884,7 @@ static void take_turn(sched *s, rs_task *t)
 bool rs_task_cancel_front(lua_State *L)
 {
     sched *s = sched_of(L);
+    atomic_store(&s->impatient, false); /* the loop turns */
     if (!s->front)
         return false;
     cancel(s->front, "interrupted");
@@ -906,11 +909,12 @@ static void on_interrupt(lua_State *L, lua_Debug *ar)
     if (s->hog_since && s->hog_since == s->stamp && t != s->main)
         cancel(t, "interrupted");
     s->hog_since = 0;
+    bool impatient = atomic_exchange(&s->impatient, false);
     if (atomic_exchange(&s->nudged, false) && !finalising(L))
         take_turn(s, t);
-    if (atomic_exchange(&s->impatient, false) && t != s->front && t != s->main) {
+    if (impatient && t != s->front && t != s->main) {
         s->hog_since = s->stamp;
-        lua_sethook(L, on_interrupt, LUA_MASKCOUNT, PATIENCE);
+        lua_sethook(L, on_interrupt, LUA_MASKCOUNT, HOG);
     }
     if (deliverable(t)) {
         if (t->quick == 0)

@@ -1,7 +1,7 @@
 -- Colours of what the prompt shows, by what they mean. None where standard output is no terminal, where TERM is dumb,
 -- and where NO_COLOR is set.
 
-local term = require "rshell.term"
+local color = require "rshell.output.color"
 
 local M = {}
 
@@ -14,10 +14,7 @@ local on
 
 --- Whether there are any.
 function M.is_on()
-    if on == nil then
-        local no = os.getenv "NO_COLOR"
-        on = term.is_terminal(1) and (no == nil or no == "") and (os.getenv "TERM" or "dumb") ~= "dumb"
-    end
+    if on == nil then on = color.wanted(1) end
     return on
 end
 

@@ -42,9 +42,15 @@ end
 
 -- ---- showing ----
 
+--- A call that was made for what it does: io.write gives its file.
+local function says_nothing(is_call, values)
+    return values.n == 0 or is_call and values.n == 1
+        and (values[1] == nil or values[1] == io.stdout or values[1] == io.stderr)
+end
+
 --- Values of an expression, one below the other. A call that gives nothing, or nil, shows nothing.
 local function show(session, is_call, values)
-    if values.n == 0 or is_call and values.n == 1 and values[1] == nil then return false end
+    if says_nothing(is_call, values) then return false end
     _G._ = values[1]
     local _, columns = term.size()
     for i = 1, values.n do io.write(pretty.result(values[i], columns), "\n") end
@@ -127,7 +133,10 @@ function M.lua(session, line)
         end
     end)
     note_closing(session, what.closing)
-    if not ok then M.tell(caught) end
+    if not ok then
+        M.tell(caught)
+        if tostring(caught.value):find "a nil value %(global" then hint(line) end
+    end
     return ok
 end
 

@@ -143,7 +143,7 @@ local function run_file(session, path, arg)
         if not fn then error(message, 0) end
         return fn(table.unpack(arg or {}))
     end)
-    if not ok then eval.tell(caught) end
+    if ok then session:keep(("dofile %q"):format(path), "call") else eval.tell(caught) end
     return ok
 end
 
@@ -155,7 +155,7 @@ end
 local function greet(session)
     if session.input then return end
     io.write(colour.paint("name", "rshell"), " ", session.version,
-        colour.paint("dim", " -- Lua 5.4; !COMMAND runs a program, Tab completes, :help helps, Ctrl-D leaves"), "\n")
+        colour.paint("dim", ": Lua; !COMMAND runs a program, Tab completes, :help tells more"), "\n")
 end
 
 local function loop(session)

@@ -6,6 +6,8 @@
 -- whole, and __names(v), its fields for completion.
 
 local colour = require "rshell.repl.colour"
+local fold = require "rshell.output.fold"
+local layout = require "rshell.output.layout"
 local object = require "rshell.object"
 local text = require "rshell.text"
 
@@ -86,8 +88,7 @@ end
 
 --- What one sees: without colours, in characters.
 local function width(s)
-    s = s:gsub("\27%[[%d;]*m", "")
-    return utf8.len(s) or #s
+    return layout.width((s:gsub("\27%[[%d;]*m", "")))
 end
 
 local show
@@ -174,7 +175,7 @@ local special = {}
 --- Outputs that are the same together, then how many.
 function special.results(v)
     local counts = tostring(v)
-    local folded = tostring(v:fold())
+    local folded = fold.format(v:fold(), colour.is_on() and 1 or nil)
     return folded == "" and counts or folded .. "\n" .. colour.paint("dim", counts)
 end
 

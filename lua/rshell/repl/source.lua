@@ -71,8 +71,16 @@ function M.lift_locals(text)
     return apply(text, edits), closing
 end
 
+--- Strings in quotes end with their line.
 local function is_unfinished(message)
-    return message:find "near <eof>$" ~= nil
+    return message:find "near <eof>$" ~= nil and not message:find "unfinished string"
+end
+
+local function is_empty(text)
+    for _, token in ipairs(tokens.of(text)) do
+        if token.kind ~= "comment" and token.text ~= ";" then return false end
+    end
+    return true
 end
 
 --- What the text is: {fn=, is_expression=, closing=}, {unfinished=true} or {message=}. A leading `=` is no mistake.
@@ -81,7 +89,7 @@ end
 function M.compile(text, chunk)
     local plain = text:gsub("^%s*=", "")
     local fn, as_value = load("return " .. plain, chunk, "t")
-    if fn and plain:find "[^%s;]" then return {fn = fn, is_expression = true, closing = {}} end
+    if fn and not is_empty(plain) then return {fn = fn, is_expression = true, closing = {}} end
     local lifted, closing = M.lift_locals(text)
     local message
     fn, message = load(lifted, chunk, "t")

@@ -130,12 +130,13 @@ local AT_ONCE = {cwd = true, env = true, parent = true, machine = true, cmd = tr
 
 local function field(typed, step)
     local key = step.field
-    if typed.class and type(typed.value) ~= "table" then
+    if typed.class and (type(typed.value) ~= "table" or typed.class == "rshell") then
         local member = docs.member(typed.class, key)
         if member then
             local is_field = member.kind == "field"
             local value
             if is_field and AT_ONCE[key] and typed.value ~= nil then value = typed.value[key] end
+            if typed.class == "rshell" then value = rawget(typed.value, key) end
             local next_one = value ~= nil and M.of_value(value) or {class = is_field and class_of(member.type) or nil}
             next_one.member, next_one.is_function = member, not is_field
             next_one.machine = next_one.machine or typed.machine

@@ -113,7 +113,7 @@ end
 --- A string that follows a division belongs to the path before it.
 local function in_path(list, i, word, quote)
     local typed = types.at(list, i)
-    if not typed or not typed.machine then return nil end
+    if not typed or not typed.machine or typed.value == nil then return nil end
     return file_source(typed.machine, word, quote, {base = typed.value})
 end
 

@@ -1,30 +1,21 @@
 -- Candidates as a list: one a line with what it is where that is known and fits, else in columns.
 
 local colour = require "rshell.repl.colour"
-local text = require "rshell.text"
+local layout = require "rshell.output.layout"
 
 local M = {}
 
-local function width(s) return utf8.len(s) or #s end
-
-local function cut(s, columns)
-    if width(s) <= columns then return s end
-    return s:sub(1, (utf8.offset(s, math.max(columns, 1)) or 1) - 1) .. "…"
-end
-
 local function widest(names)
     local most = 0
-    for _, name in ipairs(names) do most = math.max(most, width(name)) end
+    for _, name in ipairs(names) do most = math.max(most, layout.width(name)) end
     return most
 end
-
-local function pad(s, columns) return s .. (" "):rep(columns - width(s)) end
 
 local function with_about(found, names, columns)
     local lines, most = {}, math.min(widest(names), columns // 2)
     for i, c in ipairs(found) do
-        local about = c.about and cut(text.escape(c.about):gsub("%s+", " "), columns - most - 3) or ""
-        lines[i] = colour.paint("name", pad(names[i], most)) .. "  " .. colour.paint("dim", about)
+        local about = c.about and layout.fit(layout.plain(c.about), columns - most - 3) or ""
+        lines[i] = colour.paint("name", layout.pad(names[i], most)) .. "  " .. colour.paint("dim", about)
     end
     return lines
 end
@@ -36,7 +27,9 @@ local function in_columns(names, columns)
     local lines = {}
     for row = 1, down do
         local cells = {}
-        for i = row, #names, down do cells[#cells + 1] = i + down <= #names and pad(names[i], most) or names[i] end
+        for i = row, #names, down do
+            cells[#cells + 1] = i + down <= #names and layout.pad(names[i], most) or names[i]
+        end
         lines[row] = table.concat(cells)
     end
     return lines
@@ -59,7 +52,9 @@ end
 
 local function lines_of(found, columns, rows, name_of)
     local names = {}
-    for i, c in ipairs(found) do names[i] = text.escape(name_of and name_of(c.text) or c.text) end
+    for i, c in ipairs(found) do
+        names[i] = layout.plain(name_of and name_of(c.text) or c.text)
+    end
     if has_about(found) and #found <= rows then return with_about(found, names, columns) end
     return in_columns(names, columns)
 end

@@ -1,0 +1,358 @@
+-- What the prompt makes of text: lines, values, completion, saved sessions. How it behaves at a terminal is in
+-- e2e/prompt_test.sh.
+package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
+local spec = require "spec"
+local rshell = require "rshell"
+local colour = require "rshell.repl.colour"
+local complete = require "rshell.repl.complete"
+local docs = require "rshell.repl.docs"
+local history = require "rshell.repl.history"
+local pretty = require "rshell.repl.pretty"
+local read = require "rshell.repl.read"
+local save = require "rshell.repl.commands.save"
+local source = require "rshell.repl.source"
+local tokens = require "rshell.repl.tokens"
+local where = require "rshell.repl.where"
+
+local here = rshell.here
+colour.set(false)
+require "rshell.globals".install("", function(name) return name == "m" and here or nil end)
+
+-- ---- tokens ----
+
+spec.table("tokens", {
+    {"a.b:c(1)", "name:a op:. name:b op:: name:c op:( number:1 op:)"},
+    {"x = 'it''s'", "name:x op:= string:'it' string:'s'"},
+    {"local s = [==[ ]] ]==] y", "keyword:local name:s op:= string:[==[ ]] ]==] name:y"},
+    {"1.5e-3 0x1p4 .5 3..4", "number:1.5e-3 number:0x1p4 number:.5 number:3. number:.4"},
+    {"a // b ~= c -- end", "name:a op:// name:b op:~= name:c comment:-- end!"},
+    {'f("x\\"y', 'name:f op:( string:"x\\"y!'},
+    {"[[ open", "string:[[ open!"},
+    {"--[[ a\nb ]] c", "comment:--[[ a\nb ]] name:c"},
+    {"a ? é", "name:a bad:? bad:\xc3 bad:\xa9"},
+}, function(t, case)
+    local words = {}
+    for i, token in ipairs(tokens.of(case[1])) do
+        words[i] = token.kind .. ":" .. token.text .. (token.open and "!" or "")
+    end
+    t.eq(table.concat(words, " "), case[2])
+end)
+
+spec.test("tokens cover any text, and end", function(t)
+    for _ = 1, 2000 do
+        local bytes = {}
+        for i = 1, math.random(1, 40) do bytes[i] = string.char(math.random(0, 255)) end
+        local text, at = table.concat(bytes), 0
+        for _, token in ipairs(tokens.of(text)) do
+            t.ok(token.from > at and token.to >= token.from and token.to <= #text, spec.show(text))
+            at = token.to
+        end
+    end
+end)
+
+-- ---- lines ----
+
+spec.table("top-level locals become globals", {
+    {"local x = 1", ";     x = 1"},
+    {"local a, b", ";     a, b = nil"},
+    {"local a <const>, b <close> = f()", ";     a        , b         = f()"},
+    {"local function f() local y = 1 end", ";     function f() local y = 1 end"},
+    {"do local z = 1 end local y", "do local z = 1 end ;     y = nil"},
+    {"if a then local b = 1 end", "if a then local b = 1 end"},
+    {"s = 'local x = 1' -- local y", "s = 'local x = 1' -- local y"},
+    {"for i = 1, 2 do local x = i end\nlocal q = 2", "for i = 1, 2 do local x = i end\n;     q = 2"},
+}, function(t, case)
+    t.eq((source.lift_locals(case[1])), case[2])
+end)
+
+spec.test("what is declared <close> is told", function(t)
+    local _, closing = source.lift_locals "local a <close>, b <const>, c <close> = 1, 2, 3"
+    t.same(closing, {"a", "c"})
+end)
+
+spec.table("a line is complete", {
+    {"x", true}, {"x = ", false}, {"f(1,", false}, {"{1, 2", false}, {"for i = 1, 2 do", false}, {"1 +", false},
+    {"for i = 1, 2 do\nend", true}, {"x = [[", false}, {"x = [[a\n]]", true}, {"x = 'open", true}, {"end end", true},
+    {"!for x in 1; do", true}, {":time for", true}, {"  !(", true}, {"= 1 +", false}, {"--[[", false}, {"return", true},
+    {"function f()\n  return 1", false}, {"if x then y() else", false}, {"x = = 1", true},
+}, function(t, case)
+    t.eq(read.is_complete(case[1]), case[2])
+end)
+
+spec.table("an expression is told from a statement", {
+    {"1 + 1", true}, {"= 1 + 1", true}, {"f()", true}, {"x = 1", false}, {"local x = 1", false}, {"", false},
+    {"-- only words", false}, {"a, b", true}, {"x = 1; y", nil},
+}, function(t, case)
+    local what = source.compile(case[1], "=rsh")
+    if case[2] == nil then
+        t.ok(what.message)
+        return
+    end
+    t.ok(what.fn, what.message)
+    t.eq(what.is_expression or false, case[2])
+end)
+
+spec.table("blocks that are open, for indenting", {
+    {"do", 1}, {"for i = 1, 2 do\nif x then", 2}, {"f({", 2}, {"x = [[", 0}, {"do end", 0}, {"end", 0}, {"a = ')'", 0},
+}, function(t, case) t.eq(source.depth(case[1]), case[2]) end)
+
+-- ---- values ----
+
+local cycle = {name = "c"}
+cycle.self = cycle
+local deep = {}
+do
+    local at = deep
+    for _ = 1, 20 do
+        at.x = {}
+        at = at.x
+    end
+end
+
+spec.table("values", {
+    {1, "1"}, {1.5, "1.5"}, {"text", "text"}, {"two\nlines\n", "two\nlines"}, {true, "true"}, {{}, "{}"},
+    {{1, 2, "x"}, '{1, 2, "x"}'}, {{b = 1, a = 2, [10] = 3}, "{[10] = 3, a = 2, b = 1}"},
+    {{["not a name"] = 1, ["end"] = 2}, '{["end"] = 2, ["not a name"] = 1}'},
+    {cycle, '{name = "c", self = <the table itself>}'},
+    {{"a\n\27[2Jb\0"}, '{"a\\n\\x1b[2Jb\\x00"}'}, {"\27[2J", "\\x1b[2J"}, {{"\xff"}, '{"\\xff"}'}, {{"é"}, '{"é"}'},
+    {here, "machine here (local)"}, {here:path "/etc", "/etc"}, {{here:path "/etc"}, "{/etc}"},
+    {here.ls["-l"], "ls -l   -- not run: c() or c & FG runs it"},
+    {deep, "{x = {x = {x = {x = {x = {x = {...}}}}}}}"},
+}, function(t, case)
+    t.eq(pretty.result(case[1]), case[2])
+end)
+
+spec.test("a long table goes on several lines, a huge one has an end", function(t)
+    local names, numbers = {}, {}
+    for i = 1, 8 do names[i] = ("x"):rep(20) .. i end
+    t.match(pretty.value(names), '^{\n  "x+1",\n.*\n}$')
+    for i = 1, 100000 do numbers[i] = i end
+    local shown = pretty.value(numbers)
+    t.ok(#shown < 2000, shown)
+    t.match(shown, "%.%.%. 99900 more")
+    t.match(pretty.result(("x"):rep(1000000)), "800000 bytes more")
+end)
+
+spec.test("what can't be shown doesn't raise, and proxies are asked for a line only", function(t)
+    local bad = setmetatable({}, {__tostring = function() error "no" end})
+    t.match(pretty.result {bad}, "can't be shown")
+    local asked = 0
+    local proxy = setmetatable({}, {
+        __describe = function()
+            asked = asked + 1
+            return "proxy of x"
+        end,
+        __index = function() error "fetched" end, __pairs = function() error "fetched" end,
+    })
+    t.eq(pretty.result(proxy), "proxy of x")
+    t.eq(asked, 1)
+end)
+
+spec.test("an error as a value", function(t)
+    local _, e = pcall(here["false"])
+    t.match(pretty.result(e), "false")
+end)
+
+-- ---- completion ----
+
+--- What the line can go on with, from | on.
+local function found_for(session, text)
+    local before, after = text:match "^(.*)|(.-)$"
+    local list, from = complete.find(session, before .. after, #before, 10)
+    local names = {}
+    for i, c in ipairs(list) do names[i] = c.text end
+    return names, from, list
+end
+
+local function includes(list, name)
+    for _, one in ipairs(list) do
+        if one == name then return true end
+    end
+    return false
+end
+
+local function new_session() return {where = where.new()} end
+
+_G.things = {alpha = 1, beta = {gamma = 2}, [1] = here, run = function() end}
+_G.proxied = nil
+
+spec.table("completion finds", {
+    {"he|", "here"}, {"rsh|", "rshell"}, {"spa|", "spawn"}, {"FG|", "FG"}, {"loc|", "local"},
+    {"here.|", "cwd"}, {"here.cw|", "cwd"}, {"here:|", "path"}, {"here:pa|", "path"}, {"here.cwd.par|", "parent"},
+    {"here:path('/'):is_|", "is_dir"}, {"x = here:path('/').na|", "name"}, {"m.cw|", "cwd"}, {"ssh('x').cw|", "cwd"},
+    {"things.al|", "alpha"}, {"things.beta.|", "gamma"}, {"things[1].cw|", "cwd"}, {"things:|", "run"},
+    {"string.fo|", "format"}, {"rshell.sp|", "spawn"}, {"rshell.nodeset.ex|", "expand"}, {"print(here.cw|)", "cwd"},
+    {":he|", "help"}, {":trace o|", "on"}, {":help ho|", "host"}, {":doc here:pa|", "path"}, {":time here.cw|", "cwd"},
+    {"here.l|", "ls"}, {"!l|", "ls"}, {"!ls / | ca|", "cat"},
+    {'here["l|', "ls"}, {"here.ls('-l').x = 1; here:pat|", "path"},
+    {'require "js|', "json"}, {'require("rsh|', "rshell"},
+}, function(t, case)
+    local names = found_for(new_session(), case[1])
+    t.ok(includes(names, case[2]), table.concat(names, " "))
+end)
+
+spec.table("completion finds nothing", {
+    {"-- here.|"}, {"here.cwd.nosuch.|"}, {"12|"}, {"'text |"}, {"nosuch.|"}, {"things.run.|"}, {":nosuch |"},
+}, function(t, case)
+    t.same(found_for(new_session(), case[1]), {})
+end)
+
+spec.test("completion never runs the line", function(t)
+    local ran = 0
+    _G.trap = setmetatable({}, {__index = function() ran = ran + 1 end, __call = function() ran = ran + 1 end})
+    found_for(new_session(), "trap.x.|")
+    found_for(new_session(), "trap().|")
+    found_for(new_session(), "trap.|")
+    t.eq(ran, 0)
+end)
+
+spec.test("files of the machine that a string is for", function(t)
+    local dir = t.tmp()
+    here:path(dir, "one.txt"):write "1"
+    here:path(dir, "only"):mkdir()
+    here:path(dir, ".hidden"):write ""
+    for _, form in ipairs {
+        'here:path("%s/on|', 'here.cat("%s/on|', "here.cat('-n', '%s/on|", 'x = "%s/on|',
+        'here:at("%s/on|', "!cat %s/on|", ":save %s/on|", 'here.ls["%s/on|',
+    } do
+        local names, _, list = found_for(new_session(), form:format(dir))
+        t.same(names, {dir .. "/one.txt", dir .. "/only/"}, form)
+        t.eq(list[2].ending, "", form)
+    end
+end)
+
+spec.test("files below a path that a variable has", function(t)
+    local dir = t.tmp()
+    here:path(dir, "deploy.lua"):write ""
+    _G.base = here:path(dir)
+    t.same(found_for(new_session(), 'x = base / "de|'), {"deploy.lua"})
+    local names = found_for(new_session(), ("!ls %s/.|"):format(dir))
+    t.same(names, {})
+end)
+
+spec.test("a name with a blank is quoted for sh, and not in Lua", function(t)
+    local dir = t.tmp()
+    here:path(dir, "a b"):write ""
+    t.same(found_for(new_session(), ("!cat %s/|"):format(dir)), {dir .. "/a\\ b"})
+    t.same(found_for(new_session(), ("here:path('%s/|"):format(dir)), {dir .. "/a b"})
+end)
+
+spec.test("hosts of ssh_config, what it includes, known_hosts and the groups file", function(t)
+    local home = os.getenv "HOME"
+    local ssh = here:path(home, ".ssh"):mkdir {exist_ok = true}
+    t.defer(function() ssh:delete {recursive = true} end)
+    ;(ssh / "config"):write "Host alpha beta *.wild !no\n  Port 22\nInclude more.conf\n"
+    ;(ssh / "more.conf"):write "host=gamma\n"
+    ;(ssh / "known_hosts"):write [[
+delta,10.0.0.1 ssh-ed25519 AAA
+|1|hash|hash ssh-rsa A
+[eps]:2222 ssh-rsa A
+@revoked x y
+]]
+    local groups = here:path(os.getenv "XDG_CONFIG_HOME" or home .. "/.config", "rshell")
+    groups:mkdir {parents = true, exist_ok = true}
+    ;(groups / "groups"):write "web: web[1-3]\n"
+    t.defer(function() groups:delete {recursive = true} end)
+    local names = found_for(new_session(), 'ssh "|')
+    for _, name in ipairs {"alpha", "beta", "gamma", "delta", "10.0.0.1", "eps", "@web"} do
+        t.ok(includes(names, name), name .. " in " .. table.concat(names, " "))
+    end
+    t.ok(not includes(names, "*.wild") and not includes(names, "x"))
+    t.same(found_for(new_session(), 'ssh("root@al|'), {"root@alpha"})
+    t.same(found_for(new_session(), ":host alp|"), {"alpha"})
+    t.same(found_for(new_session(), 'cluster "alpha,ga|'), {"gamma"})
+end)
+
+spec.test("an object whose class tells its names is asked once", function(t)
+    local asked = 0
+    local _, make = require "rshell.object".class "things over there"
+    local remote = make {}
+    debug.getmetatable(remote).__names = function()
+        asked = asked + 1
+        return {"fetch", "store"}
+    end
+    _G.remote = remote
+    t.same(found_for(new_session(), "remote.|"), {"fetch", "store"})
+    t.same(found_for(new_session(), "remote.f|"), {"fetch"})
+    t.eq(asked, 1)
+end)
+
+spec.test("a machine that hangs holds up no key", function(t)
+    local task = require "rshell.task"
+    local _, make = require "rshell.object".class "slow things"
+    local slow, asked = make {}, 0
+    debug.getmetatable(slow).__names = function()
+        asked = asked + 1
+        task.sleep(1)
+        return {"late"}
+    end
+    _G.slow = slow
+    local before = task.now()
+    local list, _, late = complete.find(new_session(), "slow.", 5)
+    local took = task.now() - before
+    t.same(list, {})
+    t.ok(late)
+    t.ok(took >= 0.09 and took < 0.9, took) -- 0.1 s; the rest is what a busy machine takes
+    t.same(complete.find(new_session(), "slow.", 5), {})
+    task.sleep(1.5)
+    t.same(found_for(new_session(), "slow.|"), {"late"})
+    t.eq(asked, 1)
+end)
+
+-- ---- documents ----
+
+spec.test("every class of the stubs is known, with a line about each member", function(t)
+    local files = here:path((arg[0]:gsub("[^/]*$", "") .. "../../lua/types")):glob "*.lua"
+    local declared = 0
+    for _, file in ipairs(files) do
+        for name in file:read():gmatch "%-%-%-@class ([%w_.]+)" do
+            declared = declared + 1
+            t.ok(docs.class(name), name)
+        end
+    end
+    t.ok(declared > 20)
+    t.eq(docs.member("rshell.Machine", "path").kind, "method")
+    t.eq(docs.member("rshell.Machine", "path").type, "rshell.Path")
+    t.eq(docs.member("rshell.Machine", "cwd").type, "rshell.Workdir")
+    t.match(docs.member("rshell.Machine", "tunnel").about, "^A tunnel")
+    t.match(docs.member("rshell.Workdir", "is_dir").signature, "is_dir%(%)")
+end)
+
+-- ---- history ----
+
+spec.test("history is shared, exact, and for its owner only", function(t)
+    local one, two = history.new(), history.new()
+    t.defer(function() one.path:delete() end)
+    t.same(one:news(), {})
+    local entries = {"x = 1", "for i = 1, 2 do\n  print(i)\nend", "a = '\\n'", "\195\169"}
+    for _, entry in ipairs(entries) do t.ok(one:add(entry)) end
+    one:add "\195\169"
+    one:add " secret()"
+    t.same(two:news(), entries)
+    two:add "from two"
+    t.same(two:news(), {"from two"})
+    t.eq(one.path:mode(), 384) -- 0600
+    local all = one:news()
+    t.eq(#all, 5)
+    t.eq(all[5], "from two")
+end)
+
+-- ---- :save ----
+
+spec.test("a saved session does the same", function(t)
+    local dir = t.tmp()
+    local kept = {
+        {how = "statement", text = "local x = 20 + 1"}, {how = "value", text = "= x * 2"},
+        {how = "call", text = "print 'said'"}, {how = "lua", text = ("m.cwd:chdir %q"):format(dir)},
+        {how = "shell", text = "pwd"}, {how = "value", text = "here:path('/etc').name"},
+    }
+    local file = here:path(dir, "session.lua")
+    file:write(save.script(kept))
+    local c = here[os.getenv "RSHELL"]
+    t.eq(c("run", file), ("42\nsaid\n%s\netc\n"):format(dir))
+    kept[#kept + 1] = {how = "value", text = "_ .. '!'"}
+    file:write(save.script(kept))
+    t.match(c("run", file), "\netc!\n$")
+end)
+
+spec.finish()
