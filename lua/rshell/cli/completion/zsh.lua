@@ -96,8 +96,8 @@ _rshell() {
     local -a line
     _arguments -s -S -C \
         %s \
-        '1:subcommand:_rshell_first' \
-        '*::arguments:->rest'
+        '(-)1:subcommand:_rshell_first' \
+        '(-)*::arguments:->rest'
     [[ $state == rest ]] || return
     if (( $+functions[_rshell_$line[1]] )); then
         _rshell_$line[1]
