@@ -14,6 +14,7 @@
 #include "api/status.h"
 #include "api/stdio.h"
 #include "api/term.h"
+#include "api/tree.h"
 #include "api/width.h"
 #include "base/err.h"
 #include "base/fds.h"
@@ -59,6 +60,7 @@ static const luaL_Reg modules[] = {
     {"rshell.editor", luaopen_rs_editor},
     {"rshell.output.line", luaopen_rs_status},
     {"rshell.width", luaopen_rs_width},
+    {"rshell.tree", luaopen_rs_tree_nodes},
     {NULL, NULL},
 };
 

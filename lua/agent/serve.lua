@@ -12,11 +12,12 @@ local MODULES = {fs = true, proc = true, net = true, host = true, hash = true}
 -- ---- what can be called ----
 
 --- "fs.stat": the functions of the modules, each looked for once.
-local function functions(contexts)
+local function functions(contexts, trees)
     return setmetatable({}, {
         __index = function(t, name)
             local module, fn = tostring(name):match "^(%l+)%.([%l_%d]+)$"
             local f = MODULES[module] and require("rshell.sys." .. module)[fn] or module == "context" and contexts[fn]
+                or module == "tree" and trees(fn)
             if type(f) ~= "function" then error(("no function %q"):format(tostring(name)), 0) end
             t[name] = f
             return f
@@ -58,8 +59,11 @@ return function(context, folder, version)
     if folder and folder ~= "" then require "rshell.sys.fs".remove(folder, {recursive = true}) end
     local link = rpc.link(own.streams())
     local ended = task.event()
-    local root = functions(require "agent.contexts".new(link, context))
     local self
+    local root = functions(require "agent.contexts".new(link, context), function(fn)
+        local f = require "agent.trees"[fn]
+        return f and function(...) return f(self, ...) end
+    end)
     self = peer.new(link:port(context, false), {
         serve = function(...) return answer(self, root, ...) end,
         export = exports.export, import = exports.import,

@@ -10,8 +10,11 @@ local view = require "rshell.view"
 local M = {}
 
 local OPTIONS = {
-    checksum = "boolean", delete = "boolean", preserve = "boolean", progress = "function", resume = "boolean",
+    checksum = "boolean", delete = "boolean", preserve = "boolean|table", progress = "function", resume = "boolean",
 }
+
+-- What is kept besides modes and times, on demand.
+local KEPT = {owner = "boolean", links = "boolean", xattrs = "boolean"}
 
 -- ---- on one machine ----
 
@@ -47,7 +50,7 @@ end
 ---@param o table checked options; more of them are in rshell.transfer
 function M.between(src, dst, o)
     local conn = src.view.conn
-    local on_one = conn == dst.view.conn and not rawget(conn.backend, "only_sftp")
+    local on_one = conn == dst.view.conn and not rawget(conn.backend, "only_sftp") and not o.keep
     local run = on_one and on_one_machine or require "rshell.transfer".run
     local a, b = src.view.timeout, dst.view.timeout
     local seconds = a and b and math.min(a, b) or a or b
@@ -78,12 +81,22 @@ local function final(who, src, dst)
     return {view = dst.view, text = path.normal(dst.text .. "/" .. name)}
 end
 
+--- What preserve asks for besides the usual, or nil.
+local function kept(who, preserve)
+    if type(preserve) ~= "table" then return nil end
+    local keep = {}
+    for name, on in next, options.check(who .. ": preserve", preserve, KEPT) do keep[name] = on or nil end
+    return next(keep) and keep
+end
+
 local function copy(who, src_view, dst_view, src, dst, opts)
     options.check(who, opts, OPTIONS)
     opts = opts or {}
+    local keep = kept(who, opts.preserve)
     src, dst = state_of(who, "what is copied", src_view, src), state_of(who, "where to", dst_view, dst)
     local n = M.between(src, final(who, src, dst), {
-        checksum = opts.checksum or false, delete = opts.delete or false, preserve = opts.preserve ~= false,
+        checksum = opts.checksum or false, delete = opts.delete or false,
+        preserve = opts.preserve ~= false, keep = keep,
         progress = opts.progress, resume = opts.resume or false,
     })
     return {files = n.files, bytes = n.bytes, skipped = n.skipped}

@@ -95,14 +95,19 @@ local function await(self, call)
     while not call.done do call.event:wait() end
 end
 
+--- Gives up a call, and waits until it has ended over there.
+function Peer:cancel(call)
+    if not call.done then post(self, FRAME.CANCEL, call.id) end
+    task.shield(function() if not call.done then call.event:wait(CANCEL_SECONDS) end end)
+    if call.n and self.discard then self.discard(table.unpack(call, 1, call.n)) end
+end
+
 --- The results of a call that was started; raises what it raised.
 function Peer:finish(call)
     if not call.done then
         local ok, e = pcall(await, self, call)
         if not ok then
-            if not call.done then post(self, FRAME.CANCEL, call.id) end
-            task.shield(function() if not call.done then call.event:wait(CANCEL_SECONDS) end end)
-            if call.n and self.discard then self.discard(table.unpack(call, 1, call.n)) end
+            self:cancel(call)
             error(e, 0)
         end
     end

@@ -3,9 +3,14 @@
 ---@class rshell.CopyOptions
 ---@field checksum? boolean a file is unchanged when its content is, not its size and time
 ---@field delete? boolean remove what isn't in the source
----@field preserve? boolean false: no modes and times
+---@field preserve? boolean | rshell.CopyKept false: no modes and times; a table: more than these
 ---@field progress? fun(state: rshell.CopyState) called now and then
 ---@field resume? boolean keep what was copied of a file when the copy breaks off, and go on with it
+
+---@class rshell.CopyKept what is kept besides modes and times; between machines both need an agent
+---@field owner? boolean owners and groups, by name; takes the right to give files away
+---@field links? boolean files with several names stay one file
+---@field xattrs? boolean extended attributes of users, and as root the capabilities of programs
 
 ---@class rshell.CopyState
 ---@field files integer
@@ -15,7 +20,7 @@
 
 ---@class rshell.CopyResult
 ---@field files integer copied, also links, but not folders
----@field bytes integer that were sent
+---@field bytes integer of these, holes included
 ---@field skipped integer unchanged
 
 ---Copies of files and trees; `copy` is the first of these.

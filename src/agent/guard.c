@@ -128,7 +128,7 @@ static void remove_paths(void)
             continue;
         if (S_ISDIR(st.st_mode))
             rs_fs_remove(path, true, &fail);
-        else if (S_ISSOCK(st.st_mode))
+        else if (S_ISSOCK(st.st_mode) || S_ISREG(st.st_mode))
             unlink(path);
     }
 }

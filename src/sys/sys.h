@@ -11,6 +11,7 @@ int luaopen_rs_json(lua_State *L);
 int luaopen_rs_net(lua_State *L);
 int luaopen_rs_proc(lua_State *L);
 int luaopen_rs_text(lua_State *L);
+int luaopen_rs_tree(lua_State *L);
 
 /* Makes `require "rshell.sys.fs"` and the like find them; text is `rshell.text`. */
 void rs_sys_preload(lua_State *L);

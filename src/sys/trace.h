@@ -1,4 +1,4 @@
-/* What may not outlive us on a machine: temporary folders and the files of sockets. Who cleans up after a sudden death is
+/* What may not outlive us on a machine: temporary folders and files, and those of sockets. Who cleans up after a sudden death is
  * told of each one before it is made. */
 #ifndef RS_SYS_TRACE_H
 #define RS_SYS_TRACE_H

@@ -75,6 +75,45 @@ spec.table("one round trip:", {
     costs(t, 1, c[2])
 end)
 
+-- ---- trees ----
+
+local here_dir <close> = here:tempdir()
+local src = (here_dir / "src"):mkdir()
+for d = 1, 20 do
+    local sub = (src / ("d" .. d)):mkdir()
+    for i = 1, 100 do (sub / ("f" .. i)):write(("%d of %d\n"):format(i, d)) end
+end
+
+--- Each time to another place: a copy that is counted again would find all there.
+local function fresh(root)
+    local n = 0
+    return function()
+        n = n + 1
+        return root / ("dst" .. n)
+    end
+end
+
+local up, down = fresh(dir), fresh(here_dir)
+local there = dir / "there"
+m:upload(src, there)
+
+spec.table("2,000 files:", {
+    {"are sent", 2, function() m:upload(src, up()) end},
+    {"come", 2, function() m:download(there, down()) end},
+    {"unchanged, up", 1, function() m:upload(src, there) end},
+    {"unchanged, up, with delete", 1, function() m:upload(src, there, {delete = true}) end},
+    {"unchanged, up, by checksum", 1, function() m:upload(src, there, {checksum = true}) end},
+    {"unchanged, down", 1, function() m:download(there, src) end},
+    {"unchanged, down, by checksum", 1, function() m:download(there, src, {checksum = true}) end},
+}, function(t, c) costs(t, c[2], c[3]) end)
+
+spec.test("5,000 entries with stat", function(t)
+    local wide = (here_dir / "wide"):mkdir()
+    here:sh('cd "$1" && seq -f "an entry with a name, %g" 5000 | tr "\\n" "\\0" | xargs -0 touch', wide)()
+    m:upload(wide, dir / "wide")
+    t.ok(link:trips(function() t.eq(#(dir / "wide"):list {stat = true}, 5000) end, 2) <= 2)
+end)
+
 dir:close()
 
 spec.finish()

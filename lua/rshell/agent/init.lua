@@ -158,15 +158,19 @@ end
 -- ---- the modules ----
 
 --- What was said to an agent that then didn't start has not been heard by anybody.
-local function call(b, module, fn, ...)
+local function ask(b, otherwise, name, ...)
     local self = b:agent()
-    if not self then return b.bare[module][fn](...) end
-    if self.hello then return self:call(0, module .. "." .. fn, ...) end
-    local got = table.pack(pcall(self.call, self, 0, module .. "." .. fn, ...))
+    if not self then return otherwise(...) end
+    if self.hello then return self:call(0, name, ...) end
+    local got = table.pack(pcall(self.call, self, 0, name, ...))
     if got[1] then return table.unpack(got, 2, got.n) end
     if not self.why or self.hello then error(got[2], 0) end
     outcome(b, self)
-    return call(b, module, fn, ...)
+    return ask(b, otherwise, name, ...)
+end
+
+local function call(b, module, fn, ...)
+    return ask(b, function(...) return b.bare[module][fn](...) end, module .. "." .. fn, ...)
 end
 
 --- Our own streams stay ours: the program gets pipes, and we move the bytes.
@@ -198,19 +202,6 @@ local function module(b, name)
     })
 end
 
---- Trees go in one stream through the machine's shell and its tar, on a channel of their own.
-local function tree(b)
-    return setmetatable({far = true}, {
-        __index = function(t, fn)
-            t[fn] = function(...)
-                b.shell = b.bare or b.shell or require "rshell.bare".new(b.connector)
-                return b.shell.tree[fn](...)
-            end
-            return t[fn]
-        end,
-    })
-end
-
 function Backend:close()
     self.closed = true
     if self.peer then self.peer:close "closed" end
@@ -234,10 +225,9 @@ function M.new(conn, connector, how)
     return setmetatable(b, {
         __index = function(t, key)
             if Backend[key] then return Backend[key] end
-            if key == "tree" then return t:shell().tree end
             if key == "only_sftp" then return t.bare and t.bare.only_sftp end
             if key ~= "tree" and not MODULES[key] then return nil end
-            t[key] = key == "tree" and tree(t) or module(t, key)
+            t[key] = key == "tree" and require "rshell.agent.tree".new(t, ask) or module(t, key)
             return t[key]
         end,
     })

@@ -22,6 +22,7 @@ local M = {
         {"--delete", key = "delete"},
         {"--resume", key = "resume"},
         {"--no-preserve", key = "no_preserve"},
+        {"--keep", value = "WHAT", key = "keep"},
         {"--limit", value = "N", key = "limit", number = true},
         {"-q", "--quiet", key = "quiet"},
         {"--json", key = "json"},
@@ -134,7 +135,7 @@ local function copy_one(run, job)
     end
     local r = require "rshell".copy(src, final, {
         checksum = run.values.checksum, delete = run.values.delete, resume = run.values.resume,
-        preserve = not run.values.no_preserve,
+        preserve = run.keep or not run.values.no_preserve,
         progress = function(state) job.files, job.bytes, job.total = state.files, state.bytes, state.total end,
     })
     job.files, job.bytes, job.skipped, job.done = r.files, r.bytes, r.skipped, true
@@ -229,9 +230,24 @@ local function run_jobs(run, jobs)
     return failed == 0 and 0 or 1
 end
 
+local KEPT = {"owner", "links", "xattrs"}
+
+--- What --keep names, as copies take it; nil without.
+local function kept(values)
+    if not values.keep then return nil end
+    if values.no_preserve then fail.usage "cp: --keep and --no-preserve exclude each other" end
+    local keep, known = {}, {all = true}
+    for _, name in ipairs(KEPT) do known[name] = true end
+    for name in (values.keep .. ","):gmatch "([^,]*)," do
+        if not known[name] then fail.usage("cp: --keep %s: owner, links, xattrs or all", values.keep) end
+        for _, each in ipairs(name == "all" and KEPT or {name}) do keep[each] = true end
+    end
+    return keep
+end
+
 function M.run(values, argv, first)
     local sources, dst = operands(values, argv, first)
-    local run = {values = values, options = remote.options(values), machines = {}}
+    local run = {values = values, options = remote.options(values), machines = {}, keep = kept(values)}
     run.options.batch = values.hosts ~= nil or nil
     local _ <close> = setmetatable({}, {__close = function() close_all(run) end})
     return run_jobs(run, jobs_of(sources, dst))

@@ -38,6 +38,18 @@ function M.partial_name(run, text, st)
     return (".rshell-%s.part"):format(hash.xxh64(key))
 end
 
+--- Files of this size are continued; smaller ones begin anew.
+function M.is_resumed(st)
+    return st.type == "file" and st.size > SMALL
+end
+
+--- The same for a name below the source's root, where copies are to be continued in their stream; else nil.
+---@param rel string
+function M.partial_of(run, rel, st)
+    if not run.o.resume or rel == "" or not M.is_resumed(st) then return nil end
+    return (rel:match "^.*/" or "") .. M.partial_name(run, run.src == "/" and "/" .. rel or run.src .. "/" .. rel, st)
+end
+
 local function remove(run, text)
     view.check(run.to.view).fs.remove(text, {missing_ok = true})
 end

@@ -3,15 +3,19 @@
 -- A tree is a node: stat (of lstat), names (sorted) and at (node by name) where it is a folder. A plan's names are
 -- relative to its root, whose own is "". Lists that have folders after what is in them are called deep.
 --
---   send     files and links: {rel=, st=, old=, mode=, mtime=}; by: the same by rel
---   make     new folders, deep: {rel=, st=, mode=, mtime=}
+--   send     files and links: {rel=, st=, old=, KEPT}; by: the same by rel
+--   links    further names of a file: {rel=, of=, st=, old=}; of: the first of them
+--   make     new folders, deep: {rel=, st=, KEPT}
 --   clear    what is in the way of something of another kind
 --   gone     what isn't in the source, with delete
 --   into     folders that are there and get something, deep
---   attrs    what is there and gets another mode or time, deep: {rel=, mode=, mtime=}
+--   attrs    what is there and gets something else, deep: {rel=, KEPT}
 --   skipped  how many files and links are unchanged
+--   users, groups   who the numbers of owners are, as a list of the source has it
 --
--- mode and mtime are nil where those of the source are not kept.
+-- KEPT is what is to be as in the source, nil where it isn't kept: mode, mtime (and the same as seconds and ns), owner
+-- ({uid=, gid=}), attributes. What is kept says run.o.keep: owner, links (hard ones), xattrs; preserve stands for the
+-- rest.
 
 local each = require "rshell.transfer.each"
 local fscall = require "rshell.fscall"
@@ -80,6 +84,7 @@ end
 
 --- Times are the same, or as near as the far end can keep them.
 local function same_time(p, st, old)
+    if st.ns and old.ns then return st.seconds == old.seconds and st.ns == old.ns end
     return st.mtime == old.mtime or p.coarse and old.mtime == math.floor(st.mtime)
 end
 
@@ -91,27 +96,74 @@ local function unchanged(p, rel, st, old)
     return same_time(p, st, old)
 end
 
---- Notes what mode and time something that is there is to get.
+--- Who it is, by name where there is one: numbers are each machine's own.
+local function owner_name(facts, st)
+    return (facts.users[st.uid] or st.uid) .. ":" .. (facts.groups[st.gid] or st.gid)
+end
+
+--- Bits that give rights of an owner go only where the owner is the same.
+local function mode_of(p, st)
+    return p.keep.owner and st.mode or each.mode_of(st)
+end
+
+local function set_time(entry, st)
+    entry.mtime, entry.seconds, entry.ns = st.mtime, st.seconds, st.ns
+    if st.ns then return end
+    entry.seconds = math.floor(st.mtime)
+    entry.ns = math.min(math.floor((st.mtime - entry.seconds) * 1e9 + 0.5), 999999999)
+end
+
+--- Adds what an entry keeps of its source.
+local function keep_all(p, entry)
+    local st = entry.st
+    if not p.run.o.preserve then return entry end
+    entry.mode = mode_of(p, st)
+    set_time(entry, st)
+    if p.keep.owner then entry.owner = {uid = st.uid, gid = st.gid} end
+    if p.keep.xattrs and st.attributes ~= "" then entry.attributes = st.attributes end
+    return entry
+end
+
+--- Notes what something that is there is to get. Its owner changes set-id bits, so the mode is given anew.
 local function give(p, rel, st, old, touched)
-    if not p.run.o.preserve then return false end
-    local mode = old.mode ~= each.mode_of(st) and each.mode_of(st) or nil
-    local mtime = (touched or not same_time(p, st, old)) and st.mtime or nil
-    if mode or mtime then p.attrs[#p.attrs + 1] = {rel = rel, mode = mode, mtime = mtime} end
+    if not p.run.o.preserve then return end
+    local a = {rel = rel}
+    if p.keep.owner and owner_name(p.source, st) ~= owner_name(p.there, old) then
+        a.owner = {uid = st.uid, gid = st.gid}
+    end
+    if p.keep.xattrs and st.attributes ~= old.attributes then a.attributes = st.attributes end
+    if st.type ~= "link" and (a.owner or old.mode ~= mode_of(p, st)) then a.mode = mode_of(p, st) end
+    if st.type ~= "link" and (touched or not same_time(p, st, old)) then set_time(a, st) end
+    if a.owner or a.attributes or a.mode or a.ns then p.attrs[#p.attrs + 1] = a end
 end
 
 local function entry_of(p, rel, st, old)
-    local keep = p.run.o.preserve
-    return {
-        rel = rel, st = st, old = old, mode = keep and each.mode_of(st) or nil, mtime = keep and st.mtime or nil,
-        src = source_text(p.run, rel), dst = place_text(p.run, rel),
-    }
+    return keep_all(p, {
+        rel = rel, st = st, old = old, src = source_text(p.run, rel), dst = place_text(p.run, rel),
+    })
+end
+
+--- The first name of a file that has been met under another one: nil for a file that is its own first.
+local function first_name(p, rel, st, old)
+    if not p.keep.links or st.type ~= "file" or st.nlink < 2 then return nil end
+    local key = st.dev .. ":" .. st.ino
+    local first = p.first[key]
+    if not first then p.first[key] = {rel = rel, old = old} end
+    return first
+end
+
+--- Whether two names there are of one file already, which stays as it is.
+local function are_one(p, first, old)
+    local known = first.old
+    return known and old and not p.by[first.rel] and known.dev == old.dev and known.ino == old.ino
 end
 
 --- A file or a link: true when the folder that it is in changes.
 local function plan_leaf(p, rel, st, old)
-    if old and unchanged(p, rel, st, old) then
+    local first = first_name(p, rel, st, old)
+    if first and are_one(p, first, old) or not first and old and unchanged(p, rel, st, old) then
         p.skipped = p.skipped + 1
-        if st.type == "file" then give(p, rel, st, old) end
+        if not first then give(p, rel, st, old) end
         return false
     end
     if old and old.type == "dir" then
@@ -123,6 +175,11 @@ local function plan_leaf(p, rel, st, old)
         p.clear[#p.clear + 1] = rel
     end
     local entry = entry_of(p, rel, st, old)
+    if first then
+        entry.of = first.rel
+        p.links[#p.links + 1] = entry
+        return true
+    end
     p.send[#p.send + 1], p.by[rel] = entry, entry
     return true
 end
@@ -159,7 +216,7 @@ local function plan_folder(p, rel, node, there)
         there = nil
     end
     local changed = there and p.run.o.delete and plan_others(p, rel, node, there) or false
-    local before = #p.send + #p.make
+    local before = #p.send + #p.make + #p.links
     for _, name in ipairs(node.names) do
         local child_changed = plan(p, join(rel, name), node.at[name], there and there.at[name])
         changed = changed or child_changed
@@ -169,7 +226,7 @@ local function plan_folder(p, rel, node, there)
         return true
     end
     if there.stat.dev ~= p.device then p.devices = true end
-    if #p.send + #p.make > before then p.into[#p.into + 1] = rel end
+    if #p.send + #p.make + #p.links > before then p.into[#p.into + 1] = rel end
     if not through then give(p, rel, node.stat, there.stat, changed) end
     return false
 end
@@ -185,15 +242,35 @@ function plan(p, rel, node, there)
     return false
 end
 
---- The plan for a run. there: the tree at the destination, or nil; facts: through (its root is a link to a folder),
---- coarse (it keeps whole seconds only); same: by rel what has the same content, or nil where sizes and times decide.
+--- What has the same size on both sides, by name: its size.
+function M.sizes(root)
+    local sizes = {}
+    M.each(root, function(rel, node)
+        if node.stat.type == "file" then sizes[rel] = node.stat.size end
+    end)
+    return sizes
+end
+
+--- The node of a name, or nil.
+function M.find(root, rel)
+    local node = root
+    for part in rel:gmatch "[^/]+" do node = node and node.at[part] end
+    return node
+end
+
+--- The plan for a run. source, there: what the manifests say, root and facts; same: by rel what has the same content,
+--- or nil where sizes and times decide.
 ---@param run table from, to, src, dst, o
-function M.make(run, source, there, facts, same)
+function M.make(run, source, there, same)
+    local root = there.root
     local p = {
-        run = run, through = facts.through, coarse = facts.coarse, same = same, device = there and there.stat.dev,
-        send = {}, by = {}, make = {}, clear = {}, gone = {}, into = {}, attrs = {}, skipped = 0,
+        run = run, source = source, there = there, keep = run.o.keep or {}, same = same,
+        through = there.through, coarse = there.coarse, device = root and root.stat.dev,
+        users = source.users_bytes, groups = source.groups_bytes,
+        send = {}, by = {}, links = {}, first = {}, make = {}, clear = {}, gone = {}, into = {}, attrs = {},
+        skipped = 0,
     }
-    plan(p, "", source, there)
+    plan(p, "", source.root, root)
     return p
 end
 
