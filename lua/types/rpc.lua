@@ -120,10 +120,12 @@ local Endpoints = {}
 ---@return rshell.Endpoints self
 function Endpoints:add(name, target) end
 
+---Forgets a place; the connection that was made for it is closed.
 ---@param name string
 ---@return rshell.Endpoints self
 function Endpoints:remove(name) end
 
+---Whether there is one of this name.
 ---@param name string
 ---@return boolean
 function Endpoints:exists(name) end

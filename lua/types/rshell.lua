@@ -163,5 +163,6 @@ function rshell.classic_connect(machine, options) end
 ---@return rshell.MultiServerDeployment
 function rshell.MultiServerDeployment(machines, options) end
 
+---Places to call functions in, by name.
 ---@return rshell.Endpoints
 function rshell.endpoints() end

@@ -41,7 +41,11 @@ spec.test("the program's page lists the subcommands as their pages name them", f
     check_options(t, common.TOP, manual.sections().OPTIONS)
 end)
 
-spec.table("a subcommand and its options", commands, function(t, name)
+local cases = {}
+for i, name in ipairs(commands) do cases[i] = {name} end
+
+spec.table("a subcommand and its options", cases, function(t, case)
+    local name = case[1]
     local command, sections = require("rshell.cli." .. name), manual.sections("rshell-" .. name)
     t.eq(command.name, name)
     t.eq(type(command.run), "function")

@@ -10,8 +10,8 @@ if page then page:close() end
 
 local program = require "rshell.members"()
 local classes = {}
-for class in pairs(program) do classes[#classes + 1] = class end
-table.sort(classes)
+for class in pairs(program) do classes[#classes + 1] = {class} end
+table.sort(classes, function(a, b) return a[1] < b[1] end)
 
 local function has_text(member)
     local parts = {member.text}
@@ -22,8 +22,8 @@ local function has_text(member)
 end
 
 spec.table("each member is there, and each function is told about", classes, function(t, class)
-    for _, name in ipairs(program[class]) do
-        local member = reference.member(class, name)
+    for _, name in ipairs(program[class[1]]) do
+        local member = reference.member(class[1], name)
         t.ok(member, name)
         if member.kind ~= "field" then t.ok(has_text(member), name .. " has no text in lua/types") end
     end
@@ -32,10 +32,7 @@ end)
 spec.test("the page has every class that a program meets", function(t)
     if not source then t.skip "no scdoc, so no page" end
     for _, class in ipairs(classes) do
-        if class ~= "rshell.Event" then
-            local head = "\n## " .. class:gsub("^rshell%.", "") .. "\n"
-            t.ok(source:find(head, 1, true), class)
-        end
+        t.ok(source:find("\n## " .. class[1]:gsub("^rshell%.", "") .. "\n", 1, true), class[1])
     end
     -- Types that a member has are told of, too.
     for name, class in pairs(all.classes) do
