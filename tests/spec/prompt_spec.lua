@@ -254,7 +254,7 @@ delta,10.0.0.1 ssh-ed25519 AAA
     ;(groups / "groups"):write "web: web[1-3]\n"
     t.defer(function() groups:delete {recursive = true} end)
     local names = found_for(new_session(), 'ssh "|')
-    for _, name in ipairs {"alpha", "beta", "gamma", "delta", "10.0.0.1", "eps", "@web"} do
+    for _, name in ipairs {"alpha", "beta", "gamma", "delta", "10.0.0.1", "eps:2222", "@web"} do
         t.ok(includes(names, name), name .. " in " .. table.concat(names, " "))
     end
     t.ok(not includes(names, "*.wild") and not includes(names, "x"))

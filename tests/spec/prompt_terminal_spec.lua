@@ -86,6 +86,7 @@ end
 
 --- Ctrl-D, then the shell: the terminal is as it was.
 local function leave(s)
+    s:ready()
     s:keys "C-d"
     s:see "sh%$\n$"
     s:line("stty -g | cmp - " .. home / "before" .. " && echo same terminal; echo status $?")
@@ -131,12 +132,13 @@ end)
 
 spec.test("Ctrl-C clears a line, ends a loop, a wait, and a loop that catches errors", function(t)
     local s = open(t)
+    local nap = 100000 + require "rshell.sys.host".pid()
     s:type "half a line"
     s:see "half a line"
     s:keys "C-c"
     s:see "half a line^C\nrsh>\n$"
     for i, line in ipairs {
-        "while true do end", "sleep(1000)", "while true do pcall(sleep, 1000) end", "here.sleep(1000)",
+        "while true do end", "sleep(1000)", "while true do pcall(sleep, 1000) end", ("here.sleep(%d)"):format(nap),
         "parallel({1, 2}, function() sleep(1000) end)", "repeat pcall(error) until false",
     } do
         s:line(("print 'run %d'; %s"):format(i, line))
@@ -147,7 +149,7 @@ spec.test("Ctrl-C clears a line, ends a loop, a wait, and a loop that catches er
     s:line "'alive'"
     s:see "\nalive\n"
     leave(s)
-    t.eq(here.cmd.pgrep:run({"-fx", "sleep 1000"}, {retcode = "any"}), 1)
+    t.eq(here.cmd.pgrep:run({"-fx", "sleep " .. nap}, {retcode = "any"}), 1)
 end)
 
 spec.test("Ctrl-C ends what waits for another machine, which stays usable", function(t)
@@ -299,6 +301,64 @@ spec.test("programs and files of another machine; a line of :host, :cd and !", f
     s:see "%d s, 1 round trips?\n"
     s:line ":host here"
     s:see "rsh>\n$"
+    leave(s)
+end)
+
+spec.test("a host that hangs holds up no key, and Ctrl-C gets out of it", function(t)
+    local proxy = require "proxy"
+    local link <close> = proxy.new(bed.port)
+    proxy.trust(bed, link)
+    local s = open(t)
+    s:line(("m = ssh('bed', {port = %d})"):format(link.port))
+    s:line "m.echo('up')"
+    s:see "\nup\n"
+    link:freeze()
+    s:type "m.pin"
+    s:keys("Tab")
+    s:see "rsh> m.ping\n$"
+    s:keys "C-u"
+    s:type "!cat over"
+    s:keys("Tab", "Tab")
+    s:type " typed"
+    s:see "!cat over typed\n$"
+    s:keys "C-u"
+    s:type "m.cat('over"
+    s:keys("Tab", "Tab")
+    s:see "still asking"
+    s:keys "C-u"
+    s:line "print 'run'; m.ls()"
+    s:see "\nrun\n"
+    s:keys "C-c"
+    s:see "interrupted\nrsh>\n$"
+    link:thaw()
+    s:line "m.echo('up again')"
+    s:see "\nup again\n"
+    leave(s)
+end)
+
+spec.test("fields of objects over there", function(t)
+    local s = open(t)
+    s:line "conn = ssh('bed'):connect()"
+    s:line "conn:execute 'settings = {first = 1, second = 2}'"
+    s:line "made = conn:eval 'setmetatable({alpha = 1}, {__index = {beta = 2}})'"
+    s:line "'ready'"
+    s:see "\nready\n"
+    s:type "conn.namespace.sett"
+    s:keys("Tab", "Tab", "Tab")
+    s:see "conn.namespace.settings"
+    s:keys "C-u"
+    s:type "made.al"
+    s:keys("Tab", "Tab", "Tab")
+    s:see "made.alpha"
+    s:keys "C-u"
+    s:type "conn.modules.f"
+    s:keys "Tab"
+    s:see "conn.modules.fs"
+    s:keys "C-u"
+    s:type "conn:ex"
+    s:keys "Tab"
+    s:see "conn:execute"
+    s:keys "C-u"
     leave(s)
 end)
 

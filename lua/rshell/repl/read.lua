@@ -3,6 +3,7 @@
 
 local complete = require "rshell.repl.complete"
 local editor = require "rshell.editor"
+local progress = require "rshell.output.progress"
 local source = require "rshell.repl.source"
 local task = require "rshell.task"
 local term = require "rshell.term"
@@ -54,6 +55,7 @@ local function on_enter()
 end
 
 local function edit(session)
+    local _ <close> = progress.hold()
     editor.start(session:prompt())
     while true do
         local event = editor.await()

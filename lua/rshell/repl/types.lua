@@ -13,7 +13,9 @@ local CLASSES = {
     workdir = "rshell.Workdir", tempdir = "rshell.TempDir", environment = "rshell.Environment",
     file = "rshell.OpenFile", session = "rshell.Session", tunnel = "rshell.Tunnel",
     listener = "rshell.MachineListener", cluster = "rshell.Cluster", results = "rshell.Results",
-    ["cluster command"] = "rshell.ClusterCommand", nodeset = "rshell.Nodeset",
+    ["cluster command"] = "rshell.ClusterCommand", nodeset = "rshell.Nodeset", progress = "rshell.Progress",
+    connection = "rshell.RpcConnection", server = "rshell.DeployedServer", endpoints = "rshell.Endpoints",
+    deployment = "rshell.MultiServerDeployment",
     future = "rshell.Future", result = "rshell.Result", process = "rshell.Process", modifier = "rshell.Modifier",
     ["environment.path"] = "rshell.EnvironmentPath", string = "string",
 }
@@ -24,6 +26,7 @@ local CLASSES = {
 ---@field member rshell.repl.Member? what was named last
 ---@field machine rshell.Machine? which machine it belongs to
 ---@field is_function boolean?
+---@field resolve (fun(): any)? gets the value, which takes a round trip; owner and place tell it from others
 
 -- ---- chains ----
 
@@ -128,8 +131,29 @@ end
 -- Fields of machines and paths that are there without asking anybody.
 local AT_ONCE = {cwd = true, env = true, parent = true, machine = true, cmd = true}
 
+-- Fields of an RPC connection that are objects over there.
+local OVER_THERE = {namespace = true, builtins = true, modules = true}
+
+--- A field of what is on another machine: nobody asks for it before its names are wanted.
+local function far_field(typed, key)
+    local value = typed.value
+    if typed.resolve then
+        local outer = typed.resolve
+        return {
+            owner = typed.owner, place = typed.place .. "." .. key,
+            resolve = function() return outer()[key] end,
+        }
+    elseif value ~= nil and (object.type(value) == "rshell.Proxy" or typed.class == "rshell.RpcConnection") then
+        return {owner = value, place = key, resolve = function() return value[key] end}
+    end
+end
+
 local function field(typed, step)
     local key = step.field
+    if typed.resolve or OVER_THERE[key] or not typed.class then
+        local far = far_field(typed, key)
+        if far then return far end
+    end
     if typed.class and (type(typed.value) ~= "table" or typed.class == "rshell") then
         local member = docs.member(typed.class, key)
         if member then

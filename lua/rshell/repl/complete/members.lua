@@ -1,10 +1,10 @@
--- What can stand behind a dot or a colon: members by the stubs, fields of tables, programs of a machine. An object
--- whose metatable has __names(v) is asked for its fields, once: that may wait.
+-- What can stand behind a dot or a colon: members by the stubs, fields of tables and of objects on other machines,
+-- programs of a machine.
 
 local docs = require "rshell.repl.docs"
-local object = require "rshell.object"
 local pending = require "rshell.repl.complete.pending"
 local programs = require "rshell.repl.complete.programs"
+local remote = require "rshell.repl.complete.remote"
 
 local M = {}
 
@@ -18,18 +18,11 @@ local function of_class(class, colon, found)
     end
 end
 
-local function describe(value)
-    if type(value) == "function" then return "function" end
-    if type(value) == "table" then return object.type(value) end
-    local ok, text = pcall(tostring, value)
-    return ok and text:sub(1, 200) or nil
-end
-
 --- Fields of a table, and of those that its __index names.
 local function of_table(t, colon, found, depth)
     for name, value in next, t do
         if type(name) == "string" and name:find "^[%a_][%w_]*$" and (not colon or type(value) == "function") then
-            found[#found + 1] = {text = name, about = describe(value)}
+            found[#found + 1] = {text = name, about = remote.about(value)}
         end
     end
     local mt = debug.getmetatable(t)
@@ -37,12 +30,15 @@ local function of_table(t, colon, found, depth)
     if type(more) == "table" and depth < 10 then of_table(more, colon, found, depth + 1) end
 end
 
-local function of_object(value, found)
-    local mt = debug.getmetatable(value)
-    local ask = type(mt) == "table" and rawget(mt, "__names")
-    if not ask then return end
-    for _, name in ipairs(pending.ask(mt, tostring(value), AGE, function() return ask(value) end) or {}) do
-        found[#found + 1] = {text = name, about = "over there"}
+--- What the object that resolve() gives says its names are. `owner` and `question` tell it from others.
+local function of_object(owner, question, resolve, found)
+    local function ask()
+        local value = resolve()
+        local tell = value ~= nil and remote.teller(value)
+        return tell and tell(value) or {}
+    end
+    for _, name in ipairs(pending.ask(owner, question, AGE, ask) or {}) do
+        if name:find "^[%a_][%w_]*$" then found[#found + 1] = {text = name, about = "over there"} end
     end
 end
 
@@ -54,7 +50,11 @@ function M.candidates(session, what)
         of_class(typed.class, what.colon, found)
     end
     if type(typed.value) == "table" and typed.class ~= "rshell" then of_table(typed.value, what.colon, found, 0) end
-    if type(typed.value) == "userdata" then of_object(typed.value, found) end
+    if type(typed.value) == "userdata" and remote.teller(typed.value) then
+        of_object(typed.value, "names", function() return typed.value end, found)
+    elseif typed.resolve then
+        of_object(typed.owner, "names:" .. typed.place, typed.resolve, found)
+    end
     if typed.class == "rshell.Machine" and typed.machine and not what.colon then
         local there = programs.candidates(session, {machine = typed.machine, word = what.word})
         table.move(there, 1, #there, #found + 1, found)

@@ -1,7 +1,7 @@
 -- Names that can stand at the beginning of an expression: variables, rshell's globals, keywords of Lua.
 
 local docs = require "rshell.repl.docs"
-local object = require "rshell.object"
+local remote = require "rshell.repl.complete.remote"
 local tokens = require "rshell.repl.tokens"
 
 local M = {}
@@ -12,10 +12,7 @@ local OURS = {package = true, coroutine = true, debug = true, utf8 = true, strin
 local function about(name, value)
     local known = docs.member("rshell", name)
     if known then return known.about end
-    if type(value) == "function" then return "function" end
-    if OURS[name] then return "library of Lua" end
-    local ok, text = pcall(tostring, value)
-    return type(value) ~= "table" and ok and text or object.type(value)
+    return OURS[name] and "library of Lua" or remote.about(value)
 end
 
 function M.candidates(_, what)
