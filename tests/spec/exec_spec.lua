@@ -123,6 +123,13 @@ spec.test("--ndjson: an object a line as it comes, then one a host", function(t)
     })
 end)
 
+spec.test("a host that can't be reached, and where to read on", function(t)
+    local code, out, errors = program:bind("exec", "-H", "nowhere.invalid", "-F", "/dev/null", "--", "true"):run()
+    t.same({code, out}, {255, ""})
+    t.match(errors, "^rshell: nowhere.invalid: can't connect .-\n"
+        .. "rshell: more: rshell doctor nowhere.invalid, rshell help connect\n$")
+end)
+
 spec.test("formats exclude each other", function(t)
     local code, out, errors = exec:bind("-b", "--json", "--", "true"):run()
     t.same({code, out, errors}, {2, "", "rshell: exec: --fold and --json exclude each other\n"})

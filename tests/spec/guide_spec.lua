@@ -6,7 +6,7 @@ local rshell = require "rshell"
 
 local here = rshell.here
 local program = os.getenv "RSHELL" or arg[0]:gsub("[^/]*$", "") .. "../../build/rshell"
-local root = here:path((arg[0]:gsub("tests/spec/[^/]*$", ""))):resolve()
+local root = here:path((arg[0]:gsub("[^/]*$", "") .. "../..")):resolve()
 local guides = root / "doc/guide"
 local is_root = here.id["-u"]:text() == "0"
 
@@ -78,11 +78,24 @@ end
 
 local MARKS = {lua = "%-%-> ?(.*)$", sh = "^#> ?(.*)$"}
 
---- What the comments of a block say that it prints, in order.
+--- What a block says that it prints, in order: in comments, or at the prompt on the lines that aren't typed.
 local function promised(block)
     local list = {}
-    for line in block.text:gmatch "[^\n]+" do list[#list + 1] = line:match(MARKS[block.language]) end
+    for line in block.text:gmatch "[^\n]+" do
+        if block.language == "console" then
+            if not line:find "^rsh[^>]*> " then list[#list + 1] = line end
+        else
+            list[#list + 1] = line:match(MARKS[block.language])
+        end
+    end
     return list
+end
+
+--- What is typed at the prompt.
+local function typed(block)
+    local lines = {}
+    for line in block.text:gmatch "[^\n]+" do lines[#lines + 1] = line:match "^rsh[^>]*> (.*)$" end
+    return table.concat(lines, "\n") .. "\n"
 end
 
 --- Whether each promised text comes in the output, one after the other; "..." stands for anything on a line.
@@ -99,10 +112,11 @@ end
 local RUNNERS = {
     lua = function(file) return here[program]:bind("run", file) end,
     sh = function(file) return here.bash:bind("-eu", file) end,
+    console = function(_, block) return here[program]["-i"] << typed(block) end,
 }
 
 local ENV = {
-    HOME = me .. "", XDG_CONFIG_HOME = false, XDG_CACHE_HOME = false, XDG_DATA_HOME = false, SSH_AUTH_SOCK = false,
+    HOME = me .. "", XDG_CONFIG_HOME = false, XDG_CACHE_HOME = false, XDG_DATA_HOME = false, XDG_STATE_HOME = false, SSH_AUTH_SOCK = false,
     PATH = program:match "^(.*)/" .. ":" .. os.getenv "PATH", NO_COLOR = "1",
 }
 
@@ -110,7 +124,7 @@ local function run_block(t, block)
     local work = make_work()
     t.defer(function() work:delete {recursive = true} end)
     local file = (work / ("../block." .. block.language)):write(block.text)
-    local c = RUNNERS[block.language](file):with {cwd = work, env = ENV, timeout = 60, retcode = "any"}
+    local c = RUNNERS[block.language](file, block):with {cwd = work, env = ENV, timeout = 60, retcode = "any"}
     local code, out, errors = c:run()
     t.eq(code, 0, errors .. out)
     t.eq(errors:find("rshell:", 1, true), nil, errors)

@@ -94,6 +94,16 @@ local function judge(entry)
     return 255, err.is(e) and e.message or tostring(e or entry.status)
 end
 
+--- Where to read on about hosts that no command could be run on.
+local function tell_more(results, names)
+    for _, name in ipairs(names) do
+        local e = results[name].error
+        if results[name].status == "unreachable" and err.is(e) then
+            return say("more: rshell doctor %s, rshell help %s", name, e.kind)
+        end
+    end
+end
+
 local function summary(results, names)
     local worst, bad = 0, 0
     for _, name in ipairs(names) do
@@ -105,6 +115,7 @@ local function summary(results, names)
         end
     end
     if bad > 0 and #names > 1 then say("%d of %d failed", bad, #names) end
+    tell_more(results, names)
     return worst
 end
 
