@@ -289,13 +289,6 @@ spec.test("members are called with a colon", function(t)
     end
 end)
 
-spec.test("later names say so", function(t)
-    for _, name in ipairs {"deploy", "connect"} do
-        local e = t.raises("usage", function() return m[name](m, "x") end)
-        t.eq(e.message, "m:" .. name .. ": not in this version")
-    end
-end)
-
 spec.test("here:close() does nothing", function(t)
     if machines.kind ~= "local" then t.skip "only the local machine" end
     local v <close> = rshell.here
@@ -319,8 +312,7 @@ spec.test("the module rshell", function(t)
 end)
 
 spec.test("names of later parts say so when they are used", function(t)
-    for _, name in ipairs {"inventory", "DeployedServer", "MultiServerDeployment", "async", "endpoints",
-            "playbook"} do
+    for _, name in ipairs {"inventory", "playbook", "serve", "join"} do
         t.eq(t.raises("usage", rshell[name], "x").message, name .. ": not in this version")
         t.eq(t.raises("usage", function() return rshell[name].member end).message, name .. ": not in this version")
         t.match(tostring(rshell[name]), name)

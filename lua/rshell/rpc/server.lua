@@ -132,6 +132,7 @@ end
 --- Deploys and connects; closing the connection closes both.
 ---@param v rshell.View
 function M.connect(v, opts)
+    options.check("connect", opts, CONNECT)
     local server = M.deploy(v)
     local ok, conn = pcall(members.connect, server, opts)
     if ok then
