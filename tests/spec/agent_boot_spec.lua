@@ -170,7 +170,7 @@ local function visit(c, bed, who, before)
     local opts = bed:options {user = who.user}
     opts.agent = c.must
     local m <close> = ssh(who.user .. "@127.0.0.1", opts)
-    local ok, seen = pcall(ask, m, function() return leftovers.since(who, before, "^process") end)
+    local ok, seen = pcall(ask, m, function() return leftovers.files(who, before) end)
     return ok and seen or {error = seen}
 end
 
