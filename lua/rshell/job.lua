@@ -256,8 +256,14 @@ end
 ---@param seconds number?
 function Job:wait(seconds)
     local settled = self:settle(seconds)
-    if self.failure then error(self.failure, 0) end
+    if self.failure then error(self:cause(self.failure), 0) end
     return settled
+end
+
+--- What is behind an error of a stream.
+function Job:cause(e)
+    for i, handle in ipairs(self.handles) do e = view.cause(self.segments[i].view, handle, e) end
+    return e
 end
 
 local function watch(job, stop, idle)

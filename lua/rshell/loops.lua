@@ -50,7 +50,7 @@ function M.lines(plan)
         local ok, line = true, nil
         if read then ok, line = pcall(read) end
         if ok and line then return line end
-        if not ok and not (j.reason or j.failure) then error(line, 0) end
+        if not ok and not (j.reason or j.failure) then error(j:cause(line), 0) end
         finish(j, errors)
         j:close()
         return nil

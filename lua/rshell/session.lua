@@ -23,6 +23,7 @@ local M = {}
 
 local BLOCK = 65536
 local MAX_OUTPUT = 64 << 20
+local LATE = 0.2 -- seconds
 local GRACE = 0.5 -- seconds that an idle shell has to end by itself: it may have a trap
 
 local mt, make, state, test = object.class "session"
@@ -60,8 +61,9 @@ local function source(s, stream)
         end
         src.reader = src.reader or task.spawn(stream.read, stream, BLOCK)
         if not src.reader.done then task.select {src.reader, s.ended} end
-        -- What the shell wrote before it ended is there; what it left running may hold the pipe open.
-        if not src.reader.done then pcall(src.reader.await, src.reader, 0) end
+        -- What the shell wrote before it ended is there, or may be overtaken on its way by the news of the end; what it
+        -- left running may hold the pipe open.
+        if not src.reader.done then pcall(src.reader.await, src.reader, LATE) end
         if not src.reader.done then return nil end
         local reader = src.reader
         src.reader = nil
@@ -212,6 +214,7 @@ local function guarded(s, r, seconds, fn)
     local ok, e
     if seconds then ok, e = pcall(task.timeout, seconds, fn) else ok, e = pcall(fn) end
     if ok then return end
+    e = view.cause(s.view, s.handle, e)
     stop(s)
     if seconds and err.is(e) and e.kind == "timeout" then
         err.raise {

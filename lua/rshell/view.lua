@@ -13,6 +13,8 @@ local task = require "rshell.task"
 
 local M = {}
 
+local LOST_SECONDS = 2 -- that the news of how a machine was lost may take
+
 ---@class rshell.Connection
 ---@field name string
 ---@field host string
@@ -55,6 +57,19 @@ function M.check(v)
     local text = why and why ~= "closed" and "the connection was lost: " .. why
         or ("the machine %s was closed"):format(conn.name)
     err.raise {kind = "closed", host = conn.name, message = text}
+end
+
+--- The error that tells why the streams of a program are closed: what happened to its machine, if anything has.
+---@param v rshell.View
+---@param handle table the program's
+---@param e any what was raised by a stream
+function M.cause(v, handle, e)
+    if not err.is(e) or e.kind ~= "closed" or e.host then return e end
+    local ok, why = pcall(function()
+        handle:wait(LOST_SECONDS)
+        M.check(v)
+    end)
+    return ok and e or why
 end
 
 --- What to do about a failure that the backend tells in words only.

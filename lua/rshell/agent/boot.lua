@@ -92,7 +92,10 @@ function M.try(connector, how)
     if ok and words == "agent" and begun then return begun end
     if begun then begun:close "it has not started" end
     ch:close()
-    if not ok then error(words, 0) end
+    if not ok then
+        if connector.broken() then return nil, "noise" end
+        error(words, 0)
+    end
     if words and words ~= "agent" then return nil, words end
     return nil, "noise " .. (last_line(said.text) or last_line(noise or "") or "nothing was said")
 end

@@ -29,9 +29,11 @@ local function export(_, value)
     error(("a %s can't be sent to an agent"):format(type(value)), 0)
 end
 
---- What its death looks like to those who wait: the last that it said, or how it ended.
-local function obituary(why, said, ch)
+--- What its death looks like to those who wait: what happened to the connection, the last that it said, how it ended.
+local function obituary(b, why, said, ch)
     local _, exit = pcall(ch.wait, ch, LAST_SECONDS)
+    local lost = b.connector.broken()
+    if lost then return lost end
     local line = said.text:match "([^\r\n]+)%s*$"
     local how = line or exit and exit.signal and "killed by " .. exit.signal
     return how and ("%s (%s)"):format(why, how) or why
@@ -46,7 +48,7 @@ local function converse(b, ch, said)
     self = peer.new(link:port(context, true), {
         host = b.conn.name, export = export, import = handles.import, discard = handles.discard,
         on_event = function(...) handles.event(self, ...) end,
-        explain = said and function(why) return obituary(why, said, ch) end,
+        explain = said and function(why) return obituary(b, why, said, ch) end,
         on_close = function(why)
             if self.hello and not b.closed then
                 require "rshell.log".write("info", "agent", ("%s: %s"):format(b.conn.name, why))

@@ -389,7 +389,9 @@ end
 function Connection:ping()
     local ok, text, name = self.session:ping()
     if ok then return end
-    err.raise {kind = err.kind_of(name), host = self.name, message = "no answer: " .. text}
+    local why = self.session:broken()
+    local message = why and "the connection was lost: " .. why or "no answer: " .. text
+    err.raise {kind = err.kind_of(name), host = self.name, message = message}
 end
 
 --- The agent's, which starts with the first operation; the shell's where none is wanted.
