@@ -1,7 +1,6 @@
 -- Everything that can be under way on a machine at once, for those who then break something.
 --
 --   local work = busy.start(m, dir, folder)   -- dir is over there, and its content the user's own; folder is here
---                                                without: names of what isn't to be done
 --   work.tasks                                -- by what they do; none of them ends by itself
 --   work.kept                                 -- the pid of a program that is to outlive us
 --   work.stopped = true                       -- what is done again and again is not begun anew
@@ -126,12 +125,11 @@ end
 ---@param m rshell.Machine
 ---@param dir string
 ---@param folder rshell.Path
----@param without table<string, boolean>?
-function M.start(m, dir, folder, without)
+function M.start(m, dir, folder)
     (folder / "tree"):mkdir {exist_ok = true}
     local work = {folder = folder, kept = rshell.NOHUP(m.sleep["1000"]), tasks = {}}
     for name, fn in pairs(ops) do
-        if not (without and without[name]) then work.tasks[name] = rshell.spawn(fn, m, dir, work) end
+        work.tasks[name] = rshell.spawn(fn, m, dir, work)
     end
     return work
 end

@@ -78,9 +78,8 @@ end
 local RSHELL_KILLED = {"rshell is killed", other = true, act = function(_, p) p:kill "KILL" end}
 local SESSION_KILLED = {"the server's session is killed", act = function(lane) pkill(lane, "-x", "sshd") end}
 local CUT = {"the link is cut", act = function(lane) lane.link:cut() end}
--- Trees go through the shell, on a channel of their own: there only the server can notice.
 local SILENT = {
-    "the link is silent", without = {upload = true, download = true}, act = function(lane)
+    "the link is silent", act = function(lane)
         lane.silent = true -- the server's own session waits as long as it likes
         lane.link:freeze()
     end,
@@ -197,7 +196,7 @@ local function break_work(lane, way)
         work.kept = assert(p.stdout:read "l")
     else
         m = open(lane)
-        work = busy.start(m, dir, lane.here, way.without)
+        work = busy.start(m, dir, lane.here)
         rshell.sleep(1)
     end
     seen.early = ends_of(work.tasks, 0)
