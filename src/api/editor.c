@@ -114,15 +114,16 @@ static int l_setting(lua_State *L)
 
 static void on_interrupt(void *user)
 {
-    if (!rs_task_cancel_front(user))
-        (void)rs_editor_interrupt();
+    if (!rs_editor_interrupt())
+        (void)rs_task_cancel_front(user);
 }
 
-/* divert_interrupts(): Ctrl-C is for the task that task.front names, or for the line, and no longer for the program. */
+/* divert_interrupts(on): Ctrl-C is for the line, or for the task that task.front names, and no longer for the program. */
 static int l_divert_interrupts(lua_State *L)
 {
+    bool on = lua_toboolean(L, 1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-    rs_signal_divert_int(rs_task_interrupt_front, on_interrupt, lua_tothread(L, -1));
+    rs_signal_divert_int(on ? rs_task_interrupt_front : NULL, on_interrupt, lua_tothread(L, -1));
     return 0;
 }
 

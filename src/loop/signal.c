@@ -137,8 +137,12 @@ void rs_signal_divert_int(void (*in_handler)(void), void (*on_loop)(void *user),
     diverted_later = on_loop;
     diverted_user = user;
     diverted = in_handler;
-    if (async)
-        uv_ref((uv_handle_t *)async); /* every wait can be ended from now on */
+    if (!async)
+        return;
+    if (in_handler) /* every wait can be ended from now on */
+        uv_ref((uv_handle_t *)async);
+    else
+        uv_unref((uv_handle_t *)async);
 }
 
 bool rs_signal_diverted(void)

@@ -16,7 +16,7 @@ void rs_signal_fini(void);
 int rs_signal_seen(void);
 
 /* From now on an INT is no reason to end, however many come: in_handler runs in the handler, on_loop later, each time. For
- * a prompt, where it ends what a line has started. */
+ * a prompt, where it ends what a line has started. With NULL it is one again. */
 void rs_signal_divert_int(void (*in_handler)(void), void (*on_loop)(void *user), void *user);
 
 /* Whether one came that on_loop has yet to be told of. */

@@ -362,6 +362,38 @@ spec.test("fields of objects over there", function(t)
     leave(s)
 end)
 
+spec.test("conn:interact is a prompt over there, also in a script", function(t)
+    local s = open(t)
+    s:line "conn = ssh('bed'):connect(); conn:interact()"
+    s:see "bed lua>\n$"
+    s:line "local x = 20"
+    s:line "x + 1, {x}"
+    s:see "\n21\n{20}\n"
+    s:line "print 'from there'; while true do end"
+    s:see "\nfrom there\n"
+    s:keys "C-c"
+    s:see "interrupted\nbed lua>\n$"
+    s:type "half"
+    s:keys "C-c"
+    s:see "half%^C\nbed lua>\n$"
+    s:line "error 'over there'"
+    s:see "over there"
+    s:line "x"
+    s:see "\n20\nbed lua>\n$"
+    s:keys "C-d"
+    s:see "rsh>\n$"
+    s:line "conn.namespace.x"
+    s:see "\n20\n"
+    leave(s)
+    ;(home / "interact.lua"):write "local c <close> = ssh('bed'):connect()\nc:interact()\nprint 'after it'\n"
+    local script = open(t, {command = '"$RSHELL" ' .. home / "interact.lua"})
+    script:see "bed lua>\n$"
+    script:line "'in a ' .. 'script'"
+    script:see "\nin a script\nbed lua>\n$"
+    script:keys "C-d"
+    script:see "\nafter it\nsh%$\n$"
+end)
+
 spec.test("broadcast with folded output", function(t)
     local s = open(t)
     s:line "web = cluster({'bed', here}, {})"

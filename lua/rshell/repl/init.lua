@@ -32,7 +32,7 @@ function Session:keep(line, how)
 end
 
 --- Where the cursor may not be in the first column, a mark and a new line, as zsh does it.
-local function new_line()
+function M.new_line()
     local _, columns = term.size()
     if columns then io.write(colour.paint("dim", "\226\143\142"), (" "):rep(columns - 1), "\r\27[K") end
     io.stdout:flush()
@@ -40,7 +40,7 @@ end
 
 function Session:prompt()
     if self.input then return ("rsh%s> "):format(self:label()) end
-    new_line()
+    M.new_line()
     return colour.paint_prompt("good", "rsh") .. colour.paint_prompt("name", self:label())
         .. colour.paint_prompt("good", ">") .. " "
 end
@@ -190,7 +190,8 @@ function M.run(opts)
     end)
     _G.arg = opts.arg or {}
     read.open(session)
-    editor.divert_interrupts()
+    editor.divert_interrupts(true)
+    M.running = true
     greet(session)
     if exists(config_file()) then run_file(session, config_file()) end
     if opts.file then run_file(session, opts.file, _G.arg) end

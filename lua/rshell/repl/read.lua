@@ -71,7 +71,7 @@ local function edit(session)
         elseif event == "interrupt" then
             editor.finish "^C"
             return ""
-        else
+        elseif not session.plain then
             complete.key(session, event == "list")
         end
     end
