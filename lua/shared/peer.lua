@@ -51,13 +51,15 @@ local function post(self, kind, id, export, ...)
 end
 
 --- Queues a message; true when who sends more should wait for room. What can't be said is raised, and nothing of it was
---- handed out.
+--- handed out. One may be made while another is: by a finaliser.
 function Peer:send(kind, id, ...)
-    self.given_n = 0
+    local before = self.given_n
     local sent, e = post(self, kind, id, self.export, ...)
+    if not sent then
+        for i = before + 1, self.given_n do self.given[i]:take_back(self) end
+    end
+    self.given_n = before
     if sent then return e end
-    for i = 1, self.given_n do self.given[i]:take_back(self) end
-    self.given_n = 0
     if e then error(e, 0) end
 end
 
@@ -77,28 +79,37 @@ end
 function Peer:start(target, name, ...)
     if self.why then closed(self) end
     local id = self.last % 0xffffffff + 1
-    local call = {id = id, event = task.event()}
+    local call = {false, false, id = id, n = false, event = false}
     local depth = task.locals().depth
     if depth then target = depth <= NESTED and {target, depth} or is_too_deep() end
-    self.last, self.calls[id] = id, call
-    local ok, e = pcall(self.send, self, FRAME.CALL, id, target, name, ...)
-    if not ok then -- it can't be said; nothing was sent
-        self.calls[id] = nil
-        error(e, 0)
-    end
-    call.crowded = e
+    self.last = id
+    if self:send(FRAME.CALL, id, target, name, ...) then call.crowded = true end
+    self.calls[id] = call
     return call
 end
 
+--- Events are for the calls that come after, too.
 local function await(self, call)
     if call.crowded then self.port:room() end
-    while not call.done do call.event:wait() end
+    if call.done then return end
+    local events = self.events
+    local n = #events
+    local event = events[n] or task.event()
+    events[n] = nil
+    call.event = event
+    while not call.done do event:wait() end
+    events[#events + 1] = event
+end
+
+local function await_the_rest(call)
+    call.event = call.event or task.event()
+    if not call.done then call.event:wait(CANCEL_SECONDS) end
 end
 
 --- Gives up a call, and waits until it has ended over there.
 function Peer:cancel(call)
     if not call.done then post(self, FRAME.CANCEL, call.id) end
-    task.shield(function() if not call.done then call.event:wait(CANCEL_SECONDS) end end)
+    task.shield(await_the_rest, call)
     if call.n and self.discard then self.discard(table.unpack(call, 1, call.n)) end
 end
 
@@ -194,7 +205,7 @@ local function fail(self, id, e)
 end
 
 local function reply(self, id, ok, ...)
-    self.tasks[id], self.started[id] = nil, nil
+    self.workers[id] = nil
     if self.why then return end
     if not ok then return fail(self, id, (...)) end
     local sent, e = pcall(self.send, self, FRAME.REPLY, id, ...)
@@ -208,13 +219,14 @@ end
 
 --- Answers a call; what its arguments still lack, prepare fetches.
 local function serve(self, id, prepare, target, ...)
-    self.started[id] = true
     local depth = 0
     if type(target) == "table" then target, depth = target[1], target[2] end
     if math.type(depth) ~= "integer" or depth < 0 or depth > NESTED then
         return reply(self, id, false, err.new {kind = "usage", message = "a call that is nested too deeply"})
     end
-    task.locals().depth = depth + 1
+    local locals = self.reader.locals
+    for k in next, locals do locals[k] = nil end
+    locals.depth = depth + 1
     if prepare then return reply(self, id, xpcall(prepared, failure.note, prepare, self.serve, target, ...)) end
     reply(self, id, xpcall(self.serve, failure.note, target, ...))
 end
@@ -224,25 +236,30 @@ local function refuse(self, id)
 end
 
 local handlers = {}
+local hire
 
 handlers[FRAME.CALL] = function(self, id, ...)
     if not self.serve then error("a call came that nobody serves", 0) end
-    if self.tasks[id] then error("a call came with the number of another one", 0) end
-    self.latest = id
+    if self.workers[id] then error("a call came with the number of another one", 0) end
+    local prepare = self.prepare
+    self.latest, self.prepare = id, nil
     if self.early[id] then
         self.early[id] = nil
         return refuse(self, id)
     end
-    self.tasks[id] = task.spawn(serve, self, id, self.prepare, ...)
-    if self.tasks[id].done then self.tasks[id] = nil end
+    self.workers[id] = self.reader
+    self.spare = self.spare or hire(self)
+    serve(self, id, prepare, ...)
+end
+
+local function cancel(worker)
+    worker.spent = true
+    worker.task:cancel()
 end
 
 handlers[FRAME.CANCEL] = function(self, id)
-    local t = self.tasks[id]
-    if t then
-        local runs = self.started[id]
-        t:cancel()
-        if not runs then refuse(self, id) end -- a task that never ran says nothing
+    if self.workers[id] then
+        cancel(self.workers[id])
     elseif self.serve and id > self.latest and id - self.latest <= AHEAD then
         self.early[id] = true -- it has overtaken a call that is long
     end
@@ -253,7 +270,7 @@ local function done(self, id)
     if not call then error("an answer came to a call that was never made", 0) end
     self.calls[id] = nil
     call.done = true
-    call.event:notify()
+    if call.event then call.event:notify() end
     return call
 end
 
@@ -290,16 +307,43 @@ local function take(self, kind, id, ...)
     local handler = handlers[kind]
     if not handler then error(("a frame of type %d came, which has no place here"):format(kind), 0) end
     handler(self, id, ...)
-    self.prepare = nil
 end
 
-local function dispatch(self)
-    local ok, e = pcall(function()
-        while true do take(self, self.port:next(self.import)) end
-    end)
+-- ---- who reads ----
+
+-- Messages are read by one worker at a time, which answers a call at once where that doesn't wait. While it waits, the
+-- spare one reads in its place, and becomes the reader; who comes back then is the spare, or goes where there is one. A
+-- task that was cancelled is of no more use.
+
+local function stand_by(self, worker)
+    self.spare = worker
+    self.port:stand_by()
+    self.spare, self.reader = nil, worker
+end
+
+local function work(self, worker)
+    worker.locals = task.locals()
+    while not worker.spent do
+        if self.reader ~= worker then
+            if self.spare and self.spare ~= worker then return end
+            stand_by(self, worker)
+        end
+        repeat take(self, self.port:next(self.import)) until self.reader ~= worker or worker.spent
+    end
+    if self.reader == worker then self.reader = hire(self) end
+end
+
+local function run(self, worker)
+    local ok, e = pcall(work, self, worker)
     if ok or self.why then return end
-    local why = err.is(e) and e.message or tostring(e)
+    local why = self.farewell or err.is(e) and e.message or tostring(e)
     self:close(self.explain and self.explain(why) or why)
+end
+
+function hire(self)
+    local worker = {}
+    worker.task = task.spawn(run, self, worker)
+    return worker
 end
 
 -- ---- life ----
@@ -313,9 +357,9 @@ function Peer:close(why)
     for id, call in pairs(self.calls) do
         self.calls[id] = nil
         call.done = true
-        call.event:notify()
+        if call.event then call.event:notify() end
     end
-    for _, t in pairs(self.tasks) do t:cancel() end
+    for _, worker in pairs(self.workers) do cancel(worker) end
     self.sweep:notify()
     self.greeted:notify()
     self.gone:notify()
@@ -363,7 +407,7 @@ function M.new(port, how)
     local self = setmetatable({
         port = port, serve = how.serve, on_event = how.on_event, on_close = how.on_close, host = how.host,
         discard = how.discard, explain = how.explain,
-        calls = {}, last = 0, tasks = {}, started = {}, latest = 0, early = {}, kept = {}, kept_by = {},
+        calls = {}, last = 0, events = {}, workers = {}, latest = 0, early = {}, kept = {}, kept_by = {},
         last_kept = 0, given = {}, given_n = 0, told = {}, dropped = {}, sweep = task.event(), greeted = task.event(),
         gone = task.event(),
     }, Peer)
@@ -373,8 +417,8 @@ function M.new(port, how)
     function self.import(ext, ...)
         return how.import(self, ext, ...)
     end
-    self.dispatcher = task.spawn(dispatch, self)
-    self.sweeper = task.spawn(sweep, self)
+    self.reader = hire(self)
+    task.spawn(sweep, self)
     return self
 end
 

@@ -21,7 +21,7 @@ struct rs_port {
     rs_buf partial; /* a message of which frames are still to come */
     uint8_t partial_type;
     uint32_t partial_id;
-    rs_wait *taker;
+    rs_wait *taker, *spare;
     struct rs_wait **waiters; /* for room */
     size_t nwaiters, cwaiters;
     char why[256];
@@ -32,12 +32,20 @@ static rs_port *port_of(rs_link_user *u)
     return (rs_port *)((char *)u - offsetof(rs_port, user));
 }
 
-static void wake_taker(rs_port *p, int status)
+static void wake(rs_wait **who, int status)
 {
-    rs_wait *w = p->taker;
-    p->taker = NULL;
+    rs_wait *w = *who;
+    *who = NULL;
     if (w)
         rs_wait_done(w, status);
+}
+
+/* A message has come, or RS_ECLOSED: none will. */
+static void wake_taker(rs_port *p, int status)
+{
+    if (status || !p->taker)
+        wake(&p->spare, status);
+    wake(&p->taker, status);
 }
 
 /* ---- what the link tells ---- */
@@ -218,6 +226,8 @@ rs_message *rs_port_take(rs_port *p)
     p->first = m->next;
     if (!p->first)
         p->last = &p->first;
+    else
+        wake(&p->spare, 0); /* who took this one may be held up by it */
     p->bytes -= m->len + sizeof *m;
     if (p->paused && p->bytes < MANY / 2) {
         p->paused = false;
@@ -243,6 +253,26 @@ int rs_port_await(rs_port *p, rs_wait *w)
         wake_taker(p, 0);
     else if (*rs_port_why(p))
         wake_taker(p, RS_ECLOSED);
+    return 0;
+}
+
+static void abandon_spare(rs_wait *w)
+{
+    rs_port *p = w->op;
+    p->spare = NULL;
+}
+
+bool rs_port_pending(const rs_port *p)
+{
+    return p->first != NULL;
+}
+
+int rs_port_stand_by(rs_port *p, rs_wait *w)
+{
+    if (p->spare)
+        return RS_EUSAGE;
+    rs_wait_init(w, abandon_spare, p);
+    p->spare = w;
     return 0;
 }
 

@@ -38,6 +38,10 @@ rs_message *rs_port_take(rs_port *p);
 /* w is done when there is one, or when none will come: RS_ECLOSED. One waiter. */
 int rs_port_await(rs_port *p, rs_wait *w);
 
+/* w is done when a message has come that no waiter takes at once, or none will come. One waiter. */
+int rs_port_stand_by(rs_port *p, rs_wait *w);
+bool rs_port_pending(const rs_port *p);
+
 /* Why no more will come, or "". */
 const char *rs_port_why(const rs_port *p);
 

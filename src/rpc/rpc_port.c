@@ -21,6 +21,7 @@ typedef struct lport {
     rs_buf scratch;
     rs_buf *to;          /* where a message is being written; NULL while none is */
     rs_message *message; /* the one that is being decoded */
+    bool reading;        /* a task is inside next, though it may not wait just now */
 } lport;
 
 static lport *check_port(lua_State *L, int i)
@@ -131,6 +132,7 @@ static int take_message(lua_State *L, lport *lp)
 {
     int count, top = lua_gettop(L);
     rs_message *m = lp->message;
+    lp->reading = false;
     lua_pushinteger(L, m->type);
     lua_pushinteger(L, m->id);
     int err = rs_codec_decode(L, m->data, m->len, lua_isnil(L, 2) ? 0 : 2, &count);
@@ -174,7 +176,31 @@ static int l_next(lua_State *L)
     rs_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
     w->done = true;
     rs_task_check(L);
+    check_port(L, 1)->reading = true;
     return rs_task_wait(L, w, (lua_KContext)w, next_on);
+}
+
+static int stand_by_on(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    rs_wait *w = (rs_wait *)ctx;
+    lport *lp = luaL_checkudata(L, 1, PORT);
+    for (;;) {
+        if (!lp->p || *rs_port_why(lp->p) || (rs_port_pending(lp->p) && !lp->reading))
+            return 0;
+        if (rs_port_stand_by(lp->p, w))
+            return rs_error_raise(L, RS_EUSAGE, "another task stands by at this port");
+        if (!rs_task_wait_here(L, w, -1))
+            return rs_task_wait(L, w, ctx, stand_by_on);
+    }
+}
+
+/* port:stand_by(): waits until there is a message that nobody reads, or none will come */
+static int l_stand_by(lua_State *L)
+{
+    check_port(L, 1);
+    rs_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
+    return stand_by_on(L, LUA_OK, (lua_KContext)w);
 }
 
 /* ---- streams ---- */
@@ -234,8 +260,8 @@ static int l_port_gc(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"send", l_send}, {"room", l_room},        {"next", l_next},    {"open", l_open}, {"claim", l_claim},
-    {"fail", l_fail}, {"close", l_port_close}, {"__gc", l_port_gc}, {NULL, NULL},
+    {"stand_by", l_stand_by}, {"send", l_send}, {"room", l_room},        {"next", l_next},    {"open", l_open},
+    {"claim", l_claim},       {"fail", l_fail}, {"close", l_port_close}, {"__gc", l_port_gc}, {NULL, NULL},
 };
 
 void rs_lport_register(lua_State *L)

@@ -95,6 +95,45 @@ spec.test("calls: both ways, and inside each other", function(t)
     over(left, right)
 end)
 
+spec.test("calls: one that waits where Lua can't yield holds up nobody", function(t)
+    local left, right = pair {
+        wait = function(s, v)
+            return (("x"):gsub("x", function()
+                task.sleep(s)
+                return v
+            end))
+        end,
+    }
+    local slow = left:start(0, "wait", 0.3, "slow")
+    for i = 1, 50 do t.eq(left:call(0, "wait", 0, i), tostring(i)) end
+    t.eq(slow.done, nil)
+    t.eq(left:finish(slow), "slow")
+    over(left, right)
+end)
+
+spec.test("calls: what one leaves in its task's locals, the next doesn't find", function(t)
+    local left, right = pair {
+        set = function(v) task.locals().mine = v end,
+        get = function() return task.locals().mine end,
+    }
+    left:call(0, "set", 5)
+    t.eq(left:call(0, "get"), nil)
+    over(left, right)
+end)
+
+spec.test("calls: those that were cancelled leave others as they are", function(t)
+    local left, right = pair {wait = function(s, v) task.sleep(s) return v end}
+    for i = 1, 20 do
+        local slow, kept = task.spawn(left.call, left, 0, "wait", 1000), left:start(0, "wait", 0.01, i)
+        t.eq(left:call(0, "wait", 0, i), i)
+        slow:cancel()
+        t.raises("cancelled", function() slow:await() end)
+        t.eq(left:finish(kept), i)
+    end
+    t.eq(next(right.workers), nil)
+    over(left, right)
+end)
+
 spec.test("errors keep their kind and fields, and say where", function(t)
     local left, right = pair {
         plain = function() error("no good", 0) end,
@@ -166,7 +205,7 @@ spec.test("a cancel right behind its call is answered too", function(t)
         local ok, e = pcall(task.timeout, 3, left.finish, left, call)
         t.same({ok, e.kind}, {false, "cancelled"})
     end
-    t.same({next(right.tasks), next(right.started)}, {})
+    t.same({next(right.workers), next(right.early)}, {})
     over(left, right)
 end)
 
