@@ -204,12 +204,19 @@ local function fail(self, id, e)
     if not sent then post(self, FRAME.RAISE, id, nil, failure.plain(what)) end
 end
 
-local function reply(self, id, ok, ...)
+local function answer_call(self, id, ok, ...)
     self.workers[id] = nil
     if self.why then return end
     if not ok then return fail(self, id, (...)) end
     local sent, e = pcall(self.send, self, FRAME.REPLY, id, ...)
-    if not sent then fail(self, id, e) end
+    if not sent and not self.why then fail(self, id, e) end
+end
+
+--- One that was cancelled may be interrupted anywhere: others say how its call has ended.
+local function reply(self, id, ...)
+    local worker = self.workers[id]
+    if not worker.spent then return answer_call(self, id, ...) end
+    worker.outcome = table.pack(...)
 end
 
 local function prepared(prepare, serve, ...)
@@ -232,7 +239,7 @@ local function serve(self, id, prepare, target, ...)
 end
 
 local function refuse(self, id)
-    reply(self, id, false, err.new {kind = "cancelled", message = "cancelled"})
+    answer_call(self, id, false, err.new {kind = "cancelled", message = "cancelled"})
 end
 
 local handlers = {}
@@ -252,15 +259,23 @@ handlers[FRAME.CALL] = function(self, id, ...)
     serve(self, id, prepare, ...)
 end
 
-local function cancel(worker)
-    worker.spent = true
-    worker.task:cancel()
+--- Ends a worker, and says what has become of its call.
+local function bury(self, id, worker)
+    pcall(worker.task.await, worker.task)
+    if self.why then return end
+    if self.reader == worker then self.reader = hire(self) end
+    local outcome = worker.outcome
+    if not outcome then return refuse(self, id) end
+    answer_call(self, id, table.unpack(outcome, 1, outcome.n))
 end
 
 handlers[FRAME.CANCEL] = function(self, id)
-    if self.workers[id] then
-        cancel(self.workers[id])
-    elseif self.serve and id > self.latest and id - self.latest <= AHEAD then
+    local worker = self.workers[id]
+    if worker and not worker.spent then
+        worker.spent = true
+        worker.task:cancel()
+        task.spawn(bury, self, id, worker)
+    elseif not worker and self.serve and id > self.latest and id - self.latest <= AHEAD then
         self.early[id] = true -- it has overtaken a call that is long
     end
 end
@@ -330,12 +345,11 @@ local function work(self, worker)
         end
         repeat take(self, self.port:next(self.import)) until self.reader ~= worker or worker.spent
     end
-    if self.reader == worker then self.reader = hire(self) end
 end
 
 local function run(self, worker)
     local ok, e = pcall(work, self, worker)
-    if ok or self.why then return end
+    if ok or self.why or worker.spent then return end
     local why = self.farewell or err.is(e) and e.message or tostring(e)
     self:close(self.explain and self.explain(why) or why)
 end
@@ -359,7 +373,7 @@ function Peer:close(why)
         call.done = true
         if call.event then call.event:notify() end
     end
-    for _, worker in pairs(self.workers) do cancel(worker) end
+    for _, worker in pairs(self.workers) do worker.task:cancel() end
     self.sweep:notify()
     self.greeted:notify()
     self.gone:notify()

@@ -22,6 +22,8 @@
 
 #define TASK "rshell.Task"
 #define MAX_DEPTH 100      /* nested waits where Lua can't yield; each takes C stack */
+#define MIN_TURNS 2        /* of the loop, amid code that doesn't wait */
+#define MAX_TURNS 16
 #define MAX_AT_ONCE 64     /* waits that were done at once, before others get a turn */
 #define MAX_SECONDS 1e9    /* of a wait; for ever is no longer than that */
 #define SHIELD_SECONDS 5.0 /* how long the closers of a cancelled task may wait */
@@ -868,7 +870,7 @@ void rs_task_cancel_main(lua_State *L, const char *why)
         cancel(s->main, why);
 }
 
-/* A turn of the loop amid code that doesn't wait. */
+/* Turns of the loop amid code that doesn't wait: for what has come, and for what follows from it. */
 static void take_turn(sched *s, rs_task *t)
 {
     if (s->depth >= MAX_DEPTH || stack_used_up(s))
@@ -876,8 +878,8 @@ static void take_turn(sched *s, rs_task *t)
     rs_wait none = {.done = true};
     rs_wait *outer = t->wait;
     t->wait = &none;
-    wait_in_place(s, t); /* what has come */
-    wait_in_place(s, t); /* and what follows from it */
+    for (int i = 0; i < MIN_TURNS || (i < MAX_TURNS && s->ready); i++)
+        wait_in_place(s, t);
     t->wait = outer;
 }
 
