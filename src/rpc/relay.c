@@ -222,12 +222,12 @@ static bool add_route(branch *b, uint16_t context)
 
 static void free_branch(branch *b)
 {
-    rs_timer_stop(b->relay->loop, &b->nudge);
-    rs_loop_not_later(&b->end);
-    rs_link_free(b->link);
+    rs_link_free(b->link); /* which tells us, and plans its end */
     b->link = NULL;
     while (b->routes)
         end_route(&b->routes);
+    rs_timer_stop(b->relay->loop, &b->nudge);
+    rs_loop_not_later(&b->end);
     free(b);
 }
 
