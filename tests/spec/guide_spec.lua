@@ -116,8 +116,8 @@ local RUNNERS = {
 }
 
 local ENV = {
-    HOME = me .. "", XDG_CONFIG_HOME = false, XDG_CACHE_HOME = false, XDG_DATA_HOME = false, XDG_STATE_HOME = false, SSH_AUTH_SOCK = false,
-    PATH = program:match "^(.*)/" .. ":" .. os.getenv "PATH", NO_COLOR = "1",
+    HOME = me .. "", XDG_CONFIG_HOME = false, XDG_CACHE_HOME = false, XDG_DATA_HOME = false, XDG_STATE_HOME = false,
+    SSH_AUTH_SOCK = false, PATH = program:match "^(.*)/" .. ":" .. os.getenv "PATH", NO_COLOR = "1",
 }
 
 local function run_block(t, block)
