@@ -102,7 +102,7 @@ void rs_loop_not_later(rs_later *w)
 }
 
 /* What is planned meanwhile is for the next time. */
-static void do_later(rs_loop *l)
+void rs_loop_do_later(rs_loop *l)
 {
     rs_later *now = l->later;
     l->later = NULL;
@@ -117,8 +117,9 @@ static void do_later(rs_loop *l)
 
 bool rs_loop_poll(rs_loop *l, bool block)
 {
-    do_later(l);
-    return uv_run(&l->uv, block && !l->later ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
+    bool done_some = l->later;
+    rs_loop_do_later(l);
+    return uv_run(&l->uv, block && !done_some ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
 }
 
 uint64_t rs_loop_now(void)

@@ -20,7 +20,8 @@ bool rs_loop_free(rs_loop *l);
 struct uv_loop_s *rs_loop_uv(rs_loop *l);
 struct rs_timers *rs_loop_timers(rs_loop *l);
 
-/* Handles events once; with block it sleeps until there are some. False when nothing is left that could ever happen. */
+/* Does what is planned, and handles events once; with block it sleeps until there are some, unless something was planned:
+ * that may be what the caller waits for. False when nothing is left that could ever happen. */
 bool rs_loop_poll(rs_loop *l, bool block);
 
 /* Something to do before the loop looks for events again, so that what belongs together is done at once. */
@@ -34,6 +35,9 @@ struct rs_later {
  * planned. */
 void rs_loop_later(rs_loop *l, rs_later *w);
 void rs_loop_not_later(rs_later *w);
+
+/* Does what is planned now: for who decides after that whether to block. */
+void rs_loop_do_later(rs_loop *l);
 
 /* Monotonic nanoseconds, read from the clock at each call. */
 uint64_t rs_loop_now(void);

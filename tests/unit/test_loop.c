@@ -70,6 +70,42 @@ static void test_polls_without_sleeping(void **state)
     assert_true(rs_loop_free(l));
 }
 
+typedef struct plan {
+    rs_later later;
+    int runs;
+} plan;
+
+static void count(rs_later *w)
+{
+    ((plan *)w)->runs++;
+}
+
+/* What was planned may be what the caller waits for: there is no sleep after it. */
+static void test_planned(void **state)
+{
+    rs_loop *l = NULL;
+    rs_timer t = {0};
+    plan p = {.later.run = count};
+    uint64_t begin = rs_loop_now();
+    assert_int_equal(rs_loop_new(&l), 0);
+    assert_int_equal(rs_timer_start(l, &t, 1000, ignore), 0);
+    rs_loop_later(l, &p.later);
+    rs_loop_later(l, &p.later);
+    assert_true(rs_loop_poll(l, true));
+    assert_int_equal(p.runs, 1);
+    rs_loop_later(l, &p.later);
+    rs_loop_do_later(l);
+    rs_loop_do_later(l);
+    assert_int_equal(p.runs, 2);
+    rs_loop_later(l, &p.later);
+    rs_loop_not_later(&p.later);
+    assert_true(rs_loop_poll(l, false));
+    assert_int_equal(p.runs, 2);
+    rs_timer_stop(l, &t);
+    assert_true(rs_loop_now() - begin < 30e9);
+    assert_true(rs_loop_free(l));
+}
+
 /* It is told, and stays usable for whoever still points at it. */
 static void test_forgotten_handle(void **state)
 {
@@ -261,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_time_goes_on),
         cmocka_unit_test(test_process_is_prepared),
         cmocka_unit_test(test_polls_without_sleeping),
+        cmocka_unit_test(test_planned),
         cmocka_unit_test(test_forgotten_handle),
         cmocka_unit_test(test_pool),
         cmocka_unit_test(test_pool_cancel),
