@@ -17,7 +17,7 @@ if here.id["-u"]:text() ~= "0" then
     return
 end
 
-local accounts = require "accounts".new()
+local accounts <close> = require "accounts".new()
 local one, two = accounts:add(), accounts:add()
 accounts:doas("permit rst"..one:sub(4).." as "..two)
 accounts:doas("permit "..one.." as root")
@@ -465,6 +465,16 @@ spec.test("nothing lives on when rshell is killed", function(t)
     end
 end)
 
+spec.test("code runs in there, and is interrupted there", function(t)
+    local a <close> = here:sudo {user = one}
+    local b <close> = a:via {"env", "RS_IN=1"}
+    local conn <close> = b:connect()
+    t.eq(conn:eval "host.user().name", one)
+    t.eq(conn:call(function(x) return x + 1 end, 41), 42)
+    t.raises("timeout", function() conn:with {timeout = 0.2}:execute "while true do end" end)
+    t.eq(conn:eval "1", 1)
+end)
+
 spec.test("nothing crosses the network twice", function(t)
     local far <close> = bed.new()
     local link <close> = proxy.new(far.port)
@@ -488,5 +498,5 @@ spec.test("nothing crosses the network twice", function(t)
     another:close()
 end)
 
-spec.finish()
 accounts:close()
+spec.finish()
