@@ -32,8 +32,9 @@ local OWN = {
     all = "any",
 }
 
-local BATCH = {limit = "integer", serial = "integer", stop_on_error = "boolean"}
-local EACH = {limit = "integer", serial = "integer", stop_on_error = "boolean", timeout = "number"}
+local BATCH = {limit = "integer", serial = "integer", stop_on_error = "boolean", done = "function"}
+local EACH = {timeout = "number"}
+for name, types in next, BATCH do EACH[name] = types end
 
 --- With what connecting takes; its values are checked there.
 local function known_options()
@@ -115,7 +116,7 @@ local function each(s, opts, fn)
     pool.check(s.pool)
     return broadcast.run(s.names, {
         limit = opts.limit or s.limit, serial = opts.serial, stop_on_error = opts.stop_on_error, timeout = opts.timeout,
-        fn = function(name) return fn(pool.machine(s.pool, name), name) end,
+        done = opts.done, fn = function(name) return fn(pool.machine(s.pool, name), name) end,
     })
 end
 
@@ -127,7 +128,7 @@ end
 
 --- Calls fn(machine, name) for each host; what it returns is the value of the host's result.
 ---@param fn function
----@param opts table? limit serial stop_on_error timeout (for each host)
+---@param opts table? limit serial stop_on_error timeout (for each host) done
 ---@return rshell.Results
 function members:each(fn, opts)
     local s = state(self)

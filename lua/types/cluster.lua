@@ -29,6 +29,7 @@ local Cluster = {}
 ---@field serial? integer hosts in a batch; the next batch begins when all of one are done
 ---@field stop_on_error? boolean after a failure none is begun any more: the rest is skipped
 ---@field timeout? number seconds for each host, or each command
+---@field done? fun(result: rshell.HostResult) called with each result as it is there
 
 ---A cluster of a node set, or of a list of node sets and machines. The machines of a list stay yours: they aren't closed.
 ---@param hosts rshell.NodesetLike | (rshell.NodesetLike | rshell.Machine)[]

@@ -18,6 +18,11 @@ if ! command -v dpkg-deb >/dev/null || ! command -v strip >/dev/null; then
     exit
 fi
 
+if grep -qa __asan_init "$RSHELL"; then
+    echo "1..0 # SKIP nobody packages a build with sanitizers"
+    exit
+fi
+
 number=0
 # check NAME COMMAND...: the command succeeds
 check() {

@@ -355,6 +355,26 @@ spec.test("never more than limit, also when they come back", function(t)
     t.eq(c.total, 120)
 end)
 
+spec.test("each result is told when it is there, a failed connection's too", function(t)
+    local web, told = make("n[1-4]", {retries = 0}, function(name)
+        if name == "n3" then err.raise {kind = "auth", message = "no"} end
+    end), {}
+    local function done(result) told[#told + 1] = result.host .. " " .. result.status end
+    local r = web:each(function(_, name)
+        if name == "n2" then error "not me" end
+        task.sleep(name == "n1" and 0.05 or 0)
+    end, {done = done})
+    t.eq(#told, 4)
+    t.eq(told[4], "n1 ok")
+    table.sort(told)
+    t.same(told, {"n1 ok", "n2 failed", "n3 unreachable", "n4 ok"})
+    told = {}
+    web:select "n1,n4":run("true", "x", {done = done})
+    t.eq(#told, 2)
+    t.raises("usage", function() web:each(print, {done = 5}) end)
+    t.eq(#r, 4)
+end)
+
 spec.test("stop_on_error starts no more", function(t)
     local web <close> = make "n[1-20]"
     local ran = 0

@@ -44,15 +44,26 @@ end
 
 -- ---- showing ----
 
---- What is under way: hosts by name that are connected and not done, and how many are done.
+local FEW = 5 -- hosts that are named where no more are running
+
+--- What is under way: hosts by name that are connected and not done, and how many are done and have failed.
 local function new_state(names)
-    return {names = names, running = {}, ended = {}, done = 0}
+    return {names = names, running = {}, ended = {}, done = 0, failed = 0}
 end
 
+local function folded(names)
+    return require "rshell.nodeset".fold_names(names)
+end
+
+--- "18 of 20 done, 1 failed, 2 running: web[3,7]"
 local function progress_line(state)
-    local running = 0
-    for _ in pairs(state.running) do running = running + 1 end
-    return ("%d of %d done, %d running"):format(state.done, #state.names, running)
+    local running = {}
+    for name in pairs(state.running) do running[#running + 1] = name end
+    local parts = {("%d of %d done"):format(state.done, #state.names)}
+    if state.failed > 0 then parts[2] = ("%d failed"):format(state.failed) end
+    parts[#parts + 1] = ("%d running"):format(#running)
+    local line = table.concat(parts, ", ")
+    return #running > 0 and #running <= FEW and ("%s: %s"):format(line, folded(running)) or line
 end
 
 --- Writes whole lines, with the host before each.
@@ -133,10 +144,6 @@ end
 
 -- ---- Ctrl-C ----
 
-local function folded(names)
-    return require "rshell.nodeset".fold(names)
-end
-
 --- Who is still running, and who isn't even connected.
 local function tell_running(state)
     local running, waiting = {}, {}
@@ -161,14 +168,20 @@ end
 
 -- ---- all of it ----
 
---- Runs fn(machine) and notes when it has begun and ended.
+--- Runs fn(machine) and notes that it has begun.
 local function noted(state, fn)
     return function(m, name)
         state.running[name] = true
-        local _ <close> = setmetatable({}, {__close = function()
-            state.running[name], state.ended[name], state.done = nil, true, state.done + 1
-        end})
         return fn(m)
+    end
+end
+
+--- Notes that a host is done.
+local function note_end(state)
+    return function(result)
+        local name = result.host
+        state.running[name], state.ended[name], state.done = nil, true, state.done + 1
+        if result.status ~= "ok" then state.failed = state.failed + 1 end
     end
 end
 
@@ -176,14 +189,15 @@ local function run_all(web, names, words, values)
     local limit, state = remote.limit(values), new_state(names)
     local _ <close> = progress.line(function() return progress_line(state) end)
     local _ <close> = watch_interrupt(not values.json and state)
-    if values.json then return web:run(words, {timeout = values.timeout, limit = limit}) end
+    local done = note_end(state)
+    if values.json then return web:run(words, {timeout = values.timeout, limit = limit, done = done}) end
     local show = values.ndjson and event_printer() or line_printer(names)
     local function run(m)
         local c = m.cmd[words[1]]:bind(table.unpack(words, 2)):with {timeout = values.timeout}
         if values.fold then return c() end
         run_live(c, m.name, show)
     end
-    return web:each(noted(state, run), {limit = limit})
+    return web:each(noted(state, run), {limit = limit, done = done})
 end
 
 --- How the results are shown, of these at most one.

@@ -19,16 +19,14 @@ local function call(job, name)
     return task.timeout(job.timeout, job.fn, name)
 end
 
+--- The host's result.
 local function one(job, name)
     local ok, value, fields = pcall(call, job, name)
-    if ok then
-        results.succeeded(job.results, name, value, fields)
-        return
-    end
+    if ok then return results.succeeded(job.results, name, value, fields) end
     -- It may be ourselves who was cancelled: then this wait raises, and the task ends.
     if err.is(value) and value.kind == "cancelled" then task.sleep(0.001) end
-    results.failed(job.results, name, value)
     if job.stop_on_error then job.stopped = true end
+    return results.failed(job.results, name, value)
 end
 
 local function batch(job, names, first, last)
@@ -37,7 +35,8 @@ local function batch(job, names, first, last)
         while following <= last and not job.stopped do
             local name = names[following]
             following = following + 1
-            one(job, name)
+            local result = one(job, name)
+            if job.done then job.done(result) end
         end
     end
     local crew <close> = setmetatable({}, crew_mt)
@@ -51,6 +50,7 @@ end
 ---@field serial integer? hosts in a batch; the next starts when all of it are done
 ---@field stop_on_error boolean? starts no more after a failure
 ---@field timeout number? seconds for each host
+---@field done fun(result: rshell.HostResult)? called with each result as it is there
 
 --- Calls job.fn for each name. What it raises is that host's result, and nobody else's.
 ---@param names string[]
