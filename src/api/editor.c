@@ -127,14 +127,15 @@ static int l_divert_interrupts(lua_State *L)
     return 0;
 }
 
-/* trace([on]): whether each round trip is told; and how many there were */
+/* trace([on]): whether each round trip and frame is told; how many there were */
 static int l_trace(lua_State *L)
 {
     if (!lua_isnone(L, 1))
         rs_trip_set(lua_toboolean(L, 1));
     lua_pushboolean(L, rs_trip_on());
     lua_pushinteger(L, (lua_Integer)rs_trip_count());
-    return 2;
+    lua_pushinteger(L, (lua_Integer)rs_trip_frames());
+    return 3;
 }
 
 static const luaL_Reg functions[] = {

@@ -8,7 +8,7 @@
 #include "base/log.h"
 
 static int on = -1;
-static unsigned long count;
+static unsigned long count, frames;
 
 bool rs_trip_on(void)
 {
@@ -29,6 +29,11 @@ unsigned long rs_trip_count(void)
     return count;
 }
 
+unsigned long rs_trip_frames(void)
+{
+    return frames;
+}
+
 void rs_trip(const char *who, unsigned n, double seconds, const char *fmt, ...)
 {
     char text[512];
@@ -40,4 +45,11 @@ void rs_trip(const char *who, unsigned n, double seconds, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     rs_log_write(RS_LOG_TRACE, "trip", "%s %u: %.1f ms: %s", who, n, seconds * 1e3, text);
+}
+
+void rs_trip_frame(bool sent, const char *name, size_t n)
+{
+    frames++;
+    if (rs_trip_on())
+        rs_log_write(RS_LOG_TRACE, "frame", "%s %s, %zu B", sent ? "sent" : "got", name, n);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/trip.h"
 #include "loop/timer.h"
 #include "wire/bytes.h"
 
@@ -223,6 +224,7 @@ static int add_frame(rs_buf *lane, const rs_frame *f)
     if (f->length)
         memcpy(to + RS_FRAME_HEADER, f->payload, f->length);
     rs_buf_commit(lane, RS_FRAME_HEADER + f->length);
+    rs_trip_frame(true, rs_frame_name(f->type), RS_FRAME_HEADER + f->length);
     return 0;
 }
 
@@ -327,6 +329,7 @@ static void take_frames(rs_link *k)
     rs_frame f;
     int found = 0;
     while (!k->broken && !k->paused && (found = rs_frame_peek(in, &f)) > 0) {
+        rs_trip_frame(false, rs_frame_name(f.type), RS_FRAME_HEADER + f.length);
         take_frame(k, &f);
         rs_frame_drop(in, &f);
     }

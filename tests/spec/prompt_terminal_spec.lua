@@ -298,7 +298,11 @@ spec.test("programs and files of another machine; a line of :host, :cd and !", f
     s:see "m.uname"
     s:keys "C-u"
     s:line ":time m.pwd()"
-    s:see "%d s, 1 round trips?\n"
+    s:see "%d s, 1 round trip, 2 frames\n"
+    s:line ":trace on"
+    s:line "m.pwd()"
+    s:see "frame: sent CALL, %d+ B.*trip: .*frame: got REPLY, %d+ B.*\n/etc\n%d.%d+ s, 1 round trip, 2 frames\n"
+    s:line ":trace off"
     s:line ":host here"
     s:see "rsh>\n$"
     leave(s)

@@ -50,6 +50,7 @@ end
 
 --- Values of an expression, one below the other. A call that gives nothing, or nil, shows nothing.
 local function show(session, is_call, values)
+    while values.n > 1 and values[values.n] == nil do values.n = values.n - 1 end
     if says_nothing(is_call, values) then return false end
     _G._ = values[1]
     local _, columns = term.size()

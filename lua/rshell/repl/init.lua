@@ -2,6 +2,7 @@
 
 local colour = require "rshell.repl.colour"
 local commands = require "rshell.repl.commands"
+local cost = require "rshell.repl.cost"
 local editor = require "rshell.editor"
 local eval = require "rshell.repl.eval"
 local history = require "rshell.repl.history"
@@ -79,18 +80,10 @@ function Session:run(line)
     return ok
 end
 
-local function tell_cost(session, began, trips)
-    local _, now = editor.trace()
-    local cost = ("%.3f s"):format(task.now() - began)
-    if now > trips then cost = ("%s, %d round trip%s"):format(cost, now - trips, now - trips == 1 and "" or "s") end
-    if session.timing or editor.trace() then io.write(colour.paint("dim", cost), "\n") end
-end
-
 local function step(session, line)
-    local _, trips = editor.trace()
-    local began = task.now()
+    local so_far = cost.begin()
     session:run(line)
-    tell_cost(session, began, trips)
+    if session.timing or editor.trace() then so_far() end
 end
 
 -- ---- the end ----
@@ -166,7 +159,8 @@ local function loop(session)
             if may_leave(session) then return end
         elseif line:find "%S" then
             session.leaving = false
-            local ok, why = session.history:add(line)
+            local ok, why = true, nil
+            if term.is_terminal(0) then ok, why = session.history:add(line) end
             if not ok then eval.tell {value = why} end
             step(session, line)
         end

@@ -1,5 +1,5 @@
--- conn:interact(): a prompt whose lines run over there, with the connection's variables. What goes by reference is shown
--- by what it says of itself.
+-- conn:interact(): a prompt whose lines run over there, with the connection's variables. What goes by reference is
+-- shown by what it says of itself.
 
 local editor = require "rshell.editor"
 local eval = require "rshell.repl.eval"

@@ -1,7 +1,9 @@
 local colour = require "rshell.repl.colour"
 local docs = require "rshell.repl.docs"
 local err = require "rshell.shared.error"
+local layout = require "rshell.output.layout"
 local near = require "rshell.shared.near"
+local term = require "rshell.term"
 local types = require "rshell.repl.types"
 
 local M = {
@@ -25,10 +27,25 @@ local function about_class(class)
     members_of(class)
 end
 
+--- The fields of a table of options, in a few lines.
+local function about_options(class)
+    local names = {}
+    for i, member in ipairs(docs.members(class)) do names[i] = member.name end
+    local _, columns = term.size()
+    for _, line in ipairs(layout.wrap(table.concat(names, " "), math.max((columns or 80) - 8, 20))) do
+        io.write("      ", colour.paint("key", line), "\n")
+    end
+    io.write("      ", colour.paint("dim", (":doc %s tells about each"):format(class)), "\n")
+end
+
 local function about_member(member)
     io.write(colour.paint("heading", member.signature), "\n")
     if member.doc ~= "" then io.write(member.doc, "\n") end
-    for _, line in ipairs(member.lines) do io.write("  ", line, "\n") end
+    for _, line in ipairs(member.lines) do
+        io.write("  ", line, "\n")
+        local options = line:match "^%w+: ([%w_.]+Options)%f[^%w_.]"
+        if options and docs.class(options) then about_options(options) end
+    end
 end
 
 function M.run(_, name)

@@ -1,5 +1,5 @@
+local cost = require "rshell.repl.cost"
 local editor = require "rshell.editor"
-local task = require "rshell.task"
 
 local M = {
     name = "time", args = "LINE|on|off", complete = "line", in_line = true,
@@ -8,13 +8,9 @@ local M = {
 }
 
 local function measured(session, line)
-    local _, trips = editor.trace()
-    local began = task.now()
+    local so_far = cost.begin()
     local ok = session:run(line)
-    local seconds, _, now = task.now() - began, editor.trace()
-    if not session.timing and not editor.trace() then
-        io.write(("%.3f s, %d round trips\n"):format(seconds, now - trips))
-    end
+    if not session.timing and not editor.trace() then so_far() end
     return ok
 end
 

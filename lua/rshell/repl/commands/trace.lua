@@ -3,7 +3,7 @@ local err = require "rshell.shared.error"
 
 local M = {
     name = "trace", args = "on|off", complete = {"on", "off"},
-    about = "tells each round trip over SSH, and how many a line took",
+    about = "tells each round trip over SSH and each frame, and how many a line took",
     more = "The same as RSHELL_TRACE=1 in the environment.",
 }
 
