@@ -221,6 +221,18 @@ spec.test("its death fails all who wait, at once, and the next operation starts 
     t.eq(connector.count, 2)
 end)
 
+spec.test("streams go on by themselves, not with the next heartbeat", function(t)
+    local m <close> = agent.machine(nil, {keepalive = 120})
+    rshell.timeout(60, function()
+        for _ = 1, 3 do
+            local p <close> = m.head["-c"]["100000000"]["/dev/zero"]:popen()
+            local n = 0
+            for block in function() return p.stdout:read(1 << 20) end do n = n + #block end
+            t.eq(n, 100000000)
+        end
+    end)
+end)
+
 spec.test("what was left open closes after its machine, without harm", function(t)
     local m = agent.machine()
     local s, l = m:session(), m:listen(0)
