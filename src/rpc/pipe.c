@@ -11,7 +11,7 @@
 enum {
     WINDOW = 1024 * 1024,     /* credit at the start, each way */
     RENEW = 256 * 1024,       /* bytes that are taken before they are credited */
-    PIECE = 32 * 1024,        /* of one DATA frame */
+    PIECE = 32 * 1024 - 12,   /* of one DATA frame: with its head it fills one packet of SSH */
     UNCLAIMED = 4096,         /* streams that may have bytes before the message that names them has come */
     EARLY = 64 * 1024 * 1024, /* bytes of all these together */
 };
