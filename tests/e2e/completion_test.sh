@@ -130,6 +130,8 @@ common() {
     types "$1: after other options" 'rshell exec --limit 3 -H gam' 'rshell exec --limit 3 -H gamma'
     types "$1: a host that is copied from" 'rshell cp bet' 'rshell cp beta:'
     types "$1: a file that is copied" 'rshell cp not' 'rshell cp notes.txt'
+    types "$1: a file behind a host" 'rshell cp beta: not' 'rshell cp beta: notes.txt'
+    types "$1: a file with a blank" 'rshell cp folder/inn' 'rshell cp folder/inner\ file'
     types "$1: a shell" 'rshell completion fi' 'rshell completion fish'
     types "$1: a script" 'rshell run scr' 'rshell run script.lua'
     types "$1: a script in a subcommand's place" 'rshell scr' 'rshell script.lua'

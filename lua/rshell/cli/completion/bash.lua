@@ -44,7 +44,7 @@ _rshell_kind() {
         [[ $2 != *:* || $2 == */*:* ]] || return
         [[ $2 == */* ]] || _rshell_from "" "$2" "$("$self" completion --hosts "$2" 2>/dev/null | sed '/^@/d; s/$/:/')"
         _rshell_from "" "$2" "$(compgen -d -S / -- "$2")"
-        _rshell_from "" "$2" "$(compgen -f -- "$2" | while IFS= read -r f; do [ -d "$f" ] || echo "$f"; done)"
+        _rshell_from "" "$2" "$(compgen -f -- "$2" | while IFS= read -r f; do [ -d "$f" ] || printf '%q\n' "$f"; done)"
         ;;
     files)
         compopt -o filenames
@@ -57,24 +57,15 @@ _rshell_kind() {
     esac
 }
 
-# The word before the cursor as the user sees it: bash splits at = and :.
+# The words up to the cursor, as they were typed: bash splits them at = and : too.
 _rshell_words() {
-    local i joined=
-    words=()
-    for ((i = 0; i <= COMP_CWORD; i++)); do
-        local word=${COMP_WORDS[i]}
-        if [[ $i -gt 0 && $word == [:=]* && -n $word || $joined == [:=] ]]; then
-            words[${#words[@]} - 1]+=$word
-        else
-            words+=("$word")
-        fi
-        joined=${word: -1}
-        [[ $joined == [:=] && $word == [:=]* ]] || joined=
-    done
+    local line=${COMP_LINE:0:COMP_POINT}
+    read -a words <<<"$line" # a backslash keeps a blank in its word
+    [[ $line != *[[:blank:]] || $line == *\\[[:blank:]] ]] || words+=('')
 }
 
 _rshell() {
-    local words=() sub='' kind='' option='' number=0 i word cur glued
+    local words=() sub='' option='' number=0 i word cur
     _rshell_words
     cur=${words[${#words[@]} - 1]}
     COMPREPLY=()
@@ -98,11 +89,10 @@ _rshell() {
             number=$((number + 1))
         fi
     done
-    glued=${cur%%=*}
     if [[ -n $option && $option != -- ]]; then
         _rshell_kind "$(_rshell_takes "$sub" "$option")" "$cur"
     elif [[ $option != -- && $cur == --*=* ]]; then
-        _rshell_kind "$(_rshell_takes "$sub" "$glued")" "${cur#*=}"
+        _rshell_kind "$(_rshell_takes "$sub" "${cur%%=*}")" "${cur#*=}"
     elif [[ $option != -- && $cur == -* ]]; then
         _rshell_from "" "$cur" "$(_rshell_options "$sub")"
     elif [[ -z $sub ]]; then
@@ -110,12 +100,10 @@ _rshell() {
         compopt -o filenames
         _rshell_from "" "$cur" "$(compgen -f -X '!*.lua' -- "$cur")"$'\n'"$(compgen -d -- "$cur")"
     else
-        kind=$(_rshell_operand "$sub" $((number + 1)))
-        _rshell_kind "$kind" "$cur"
+        _rshell_kind "$(_rshell_operand "$sub" $((number + 1)))" "$cur"
     fi
-    # What bash has split off stays where it is.
-    local before=${cur%"${COMP_WORDS[COMP_CWORD]#[:=]}"}
-    [[ $cur == "${COMP_WORDS[COMP_CWORD]}" || $glued != "$cur" ]] || COMPREPLY=("${COMPREPLY[@]#"$before"}")
+    # What stands before the last = or : is no part of what bash puts in.
+    COMPREPLY=("${COMPREPLY[@]#"${cur%"${cur##*[=:]}"}"}")
 }
 
 complete -F _rshell rshell
