@@ -1,5 +1,6 @@
 -- A connection's other end: a process with a Lua state of its own, for the controller's functions and their variables.
 
+local batch = require "agent.batch"
 local importer = require "agent.importer"
 local output = require "agent.output"
 local own = require "rshell.agent.own"
@@ -32,6 +33,7 @@ local function functions(w, import)
     function root.give(...) return ... end
     function root.namespace() return values.ref(w.namespace), values.ref(w.builtins) end
     function root.ping() end
+    batch.install(root)
     root.import, root.provide, root.take = import.ask, import.provide, import.take
     return root
 end
@@ -52,7 +54,7 @@ return function(context, memory, version)
             local f = root[name] or error(("no function %q"):format(tostring(name)), 0)
             return f(...)
         end,
-        unpack = require "agent.functions".unpack, namespace = w.namespace,
+        unpack = require "agent.functions".unpack, namespace = w.namespace, promise = batch.promise,
         on_close = function() ended:notify() end,
     })
     local import = importer.new(self, w)

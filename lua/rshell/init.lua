@@ -29,6 +29,7 @@ local lazy = {
     split = from("rshell.text", "split"),
     nodeset = function() return require "rshell.nodeset" end,
     cluster = from("rshell.cluster", "new"),
+    async = from("rshell.async", "async"),
     restrict = from("rshell.restrict", "restrict"),
     DeployedServer = from("rshell.rpc.server", "new"),
     MultiServerDeployment = from("rshell.rpc.deployment", "new"),
@@ -42,7 +43,7 @@ for _, name in ipairs(MODIFIERS) do lazy[name] = from("rshell.modifiers", name) 
 
 -- What later parts bring: objects that say so, called or indexed.
 local LATER = {
-    "inventory", "async", "playbook", "serve", "join",
+    "inventory", "playbook", "serve", "join",
 }
 local later_mt, make_later, later = object.class "later"
 

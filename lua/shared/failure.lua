@@ -30,6 +30,7 @@ local Noted = {}
 
 --- For xpcall: the error, and where it was raised.
 function M.note(e)
+    if debug.getmetatable(e) == Noted then return e end
     if not err.is(e) then return setmetatable({e = e, trace = stack(2)}, Noted) end
     if not rawget(e, "traceback") then e.traceback = stack(2) end
     return e

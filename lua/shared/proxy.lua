@@ -137,6 +137,18 @@ rawset(_G, "ipairs", function(t)
     return step, t, 0
 end)
 
+--- Starts a call of a proxy, or of a method that was taken from one, without waiting: peer and call; nothing for what
+--- is ours.
+function M.start(f, ...)
+    local s = state(f)
+    if s then return s.peer, s.peer:start(s.id, nil, ...) end
+    local p, name = M.field(f)
+    if not p then return end
+    s = state(p)
+    if rawequal((...), p) then return s.peer, s.peer:start(s.id, name, select(2, ...)) end
+    return s.peer, s.peer:start(s.id, FIELD, name, ...)
+end
+
 --- Fetches it by value.
 function M.copy(p)
     local s = state(p)

@@ -156,6 +156,8 @@ function M.export(self, value)
         else
             local r = referred(value)
             if r then return give(self, r.value, r.module) end
+            local mt = debug.getmetatable(value)
+            if mt and mt.__export then return mt.__export(value, self) end
             if self.pack then return packed(self, value, self:pack(value)) end
         end
     elseif kind == "function" then
@@ -238,6 +240,11 @@ importers[EXT.FUNCTION] = function(self, ...)
     return self:unpack(...)
 end
 
+importers[EXT.PROMISE] = function(self, ...)
+    if not self.promise then return nil, "a promise came, where none may come from" end
+    return self.promise(...)
+end
+
 --- For rshell.shared.peer.
 function M.import(self, ext, ...)
     local importer = importers[ext]
@@ -248,7 +255,8 @@ end
 -- ---- peers ----
 
 --- A peer of which all values can go either way. how: as for rshell.shared.peer, without export and import;
---- serve(name, ...) answers the calls of its root; pack and unpack write and read functions that are shipped.
+--- serve(name, ...) answers the calls of its root; pack and unpack write and read functions that are shipped,
+--- promise reads what a batch names.
 ---@param port userdata
 ---@param how table
 ---@return rshell.Peer
@@ -266,6 +274,7 @@ function M.peer(port, how)
         discard = how.discard, explain = how.explain, host = how.host,
     })
     self.pack, self.unpack, self.namespace = how.pack, how.unpack, how.namespace
+    self.promise = how.promise
     self.proxies = setmetatable({}, WEAK_VALUES)
     self.shapes, self.nshapes, self.described, self.classes = {}, 0, setmetatable({}, WEAK_KEYS), {}
     return self

@@ -56,6 +56,17 @@ function RpcConnection:call(fn, ...) end
 ---@return function
 function RpcConnection:teleport(fn) end
 
+---The same as call, without waiting.
+---@param fn function
+---@param ... any
+---@return rshell.Async
+function RpcConnection:async(fn, ...) end
+
+---fn(b) makes calls without waiting for any; what they give can be arguments of later ones. All of it is one round trip.
+---@param fn fun(b: rshell.Batch): any ...
+---@return any ... what fn returns, with the values of promises
+function RpcConnection:batch(fn) end
+
 ---v, to go by reference although it is a plain table.
 ---@param v any
 ---@return any
@@ -145,3 +156,45 @@ function Endpoints:multicall(calls) end
 
 ---Closes the connections that were made for it.
 function Endpoints:close() end
+
+---A call under way, of `conn:async` and `rshell.async`.
+---@class rshell.Async
+---@field error any what it failed with; nil while it goes on
+local Async = {}
+
+---Its results; raises its error. Past its time it raises kind `timeout`, and the call goes on.
+---@param seconds? number
+---@return any ...
+function Async:await(seconds) end
+
+---True when it is done.
+---@return boolean
+function Async:ready() end
+
+---Calls fn with this future when it is done, at once where it is.
+---@param fn fun(future: rshell.Async)
+---@return rshell.Async self
+function Async:on(fn) end
+
+---Ends the call, over there too.
+function Async:cancel() end
+
+---What the function of `conn:batch` gets. Its calls run over there in their order; what they give are promises, which can be
+---arguments of later calls, indexed, and called. One that fails fails those that name it.
+---@class rshell.Batch
+---@field modules any
+---@field namespace any
+local Batch = {}
+
+---@param fn function
+---@param ... any
+---@return any promise
+function Batch:call(fn, ...) end
+
+---@param text string
+---@return any promise
+function Batch:eval(text) end
+
+---@param text string
+---@return any promise
+function Batch:execute(text) end

@@ -13,7 +13,6 @@
 ---@field RETCODE rshell.Modifier
 ---@field NOHUP rshell.Modifier
 ---@field inventory any not in this version
----@field async any not in this version
 ---@field playbook any not in this version
 ---@field serve any not in this version
 ---@field join any not in this version
@@ -105,6 +104,11 @@ function rshell.select(list, timeout) end
 ---@param ... any
 ---@return any ...
 function rshell.timeout(seconds, fn, ...) end
+
+---A function that starts fn, of another machine or our own, and gives a future.
+---@param fn function
+---@return fun(...: any): rshell.Async
+function rshell.async(fn) end
 
 ---A reference to an object that exposes only these names, for who is handed it on another machine; `writable` ones may be
 ---assigned. All else raises kind `denied`.

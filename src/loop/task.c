@@ -21,8 +21,8 @@
 #include "base/log.h"
 
 #define TASK "rshell.Task"
-#define MAX_DEPTH 100      /* nested waits where Lua can't yield; each takes C stack */
-#define MIN_TURNS 2        /* of the loop, amid code that doesn't wait */
+#define MAX_DEPTH 100 /* nested waits where Lua can't yield; each takes C stack */
+#define MIN_TURNS 2   /* of the loop, amid code that doesn't wait */
 #define MAX_TURNS 16
 #define MAX_AT_ONCE 64     /* waits that were done at once, before others get a turn */
 #define MAX_SECONDS 1e9    /* of a wait; for ever is no longer than that */

@@ -80,6 +80,23 @@ function members:teleport(fn)
     return (call(c, "give", shipped(c, "teleport", fn)))
 end
 
+--- The same as call, without waiting: a future.
+function members:async(fn, ...)
+    local c = state(self)
+    local async, peer = require "rshell.async", c.core.peer
+    local ok, begun = pcall(peer.start, peer, 0, "call", shipped(c, "async", fn), ...)
+    if not ok then return async.failed(begun) end
+    return async.of_call(peer, begun, c.core.finish_within, c.core, c.timeout, begun)
+end
+
+--- fn(b) makes calls that may name the results of earlier ones, all in one round trip; its values.
+function members:batch(fn)
+    local c = state(self)
+    if type(fn) ~= "function" then err.usage("batch: a function expected, got %s", object.type(fn)) end
+    local function ship_it(f) return shipped(c, "batch", f) end
+    return require "rshell.rpc.batch".run(c.core, c.timeout, ship_it, fn)
+end
+
 -- ---- values ----
 
 --- v, to go by reference.

@@ -108,6 +108,16 @@ local function timed(core, seconds, ok, ...)
     error(e, 0)
 end
 
+local function finish(core, call)
+    return settled(core, core.peer:finish(call))
+end
+
+--- The results of a call that was started, within so many seconds.
+function Core:finish_within(seconds, call)
+    if not seconds then return finish(self, call) end
+    return timed(self, seconds, pcall(task.timeout, seconds, finish, self, call))
+end
+
 --- The same; over there it is interrupted when the time is over.
 ---@param seconds number?
 function Core:call_within(seconds, name, ...)

@@ -69,7 +69,7 @@ end
 -- ---- importing ----
 
 --- What goes with the question for a module: nil where it is the agent's or was sent.
-local function bundle_for(core, name)
+function M.bundle_for(core, name)
     if OWN[name] or core.sent[name] or core.provided and core.provided[name] then return nil end
     return (M.find(core, name))
 end
@@ -88,7 +88,7 @@ end
 function import(core, seconds, name)
     local known = core.modules[name]
     if known ~= nil then return known end
-    local value, searched = core:call_within(seconds, "import", name, bundle_for(core, name))
+    local value, searched = core:call_within(seconds, "import", name, M.bundle_for(core, name))
     if value == nil then return nil, searched end
     local s = proxy.state(value)
     if s then s.missing = below(core, seconds, name) end
