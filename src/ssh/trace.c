@@ -34,9 +34,11 @@ void rs_ssh_trace_free(rs_ssh_trace *t)
     free(t);
 }
 
-/* What is said twice in a row is said once. */
+/* What is said twice in a row is said once. A step without a name sends nothing. */
 static void add(char *list, size_t size, const char *word)
 {
+    if (!word)
+        return;
     size_t used = strlen(list), n = strlen(word);
     if (used >= n && strcmp(list + used - n, word) == 0 && (used == n || list[used - n - 1] == ' '))
         return;
@@ -45,7 +47,7 @@ static void add(char *list, size_t size, const char *word)
 
 void rs_ssh_trace_sent(rs_ssh_trace *t, const char *what)
 {
-    if (!t)
+    if (!t || !what || !rs_trip_on())
         return;
     if (!t->began)
         t->began = rs_loop_now();
@@ -79,6 +81,6 @@ void rs_ssh_trace_pumped(rs_ssh_trace *t, const rs_ssh_step *steps)
     if (!t)
         return;
     if (t->counter.out_bytes > t->out && !t->began)
-        rs_ssh_trace_sent(t, steps ? steps->name : "replies");
+        rs_ssh_trace_sent(t, steps && steps->name ? steps->name : "replies");
     t->out = t->counter.out_bytes;
 }
