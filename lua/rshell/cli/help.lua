@@ -1,6 +1,7 @@
 -- rshell help [SUBCOMMAND], --help
 
 local commands = require "rshell.cli.commands"
+local err = require "rshell.shared.error"
 local fail = require "rshell.cli.fail"
 local kinds = require "rshell.cli.kinds"
 local manual = require "rshell.cli.manual"
@@ -68,10 +69,19 @@ local function about_one(name)
     return table.concat(parts, "\n") .. "\n"
 end
 
---- Shows the help of a subcommand or a kind of error, or of the program.
+--- What the prompt's :doc tells about a name of the Lua API. In the manuals m is a machine.
+local function show_name(name)
+    local ok, e = pcall(require("rshell.repl.commands.doc").run, nil, (name:gsub("^m%f[.:]", "here")))
+    if not ok and err.is(e) then fail.usage("%s", e.message) end
+    if not ok then error(e, 0) end
+    return 0
+end
+
+--- Shows the help of a subcommand, a kind of error or a name of the Lua API, or of the program.
 ---@param name string?
 function M.show(name)
     local text
+    if name and name:find "[.:]" then return show_name(name) end
     if not name then
         text = everything()
     elseif contains(commands, name) then
