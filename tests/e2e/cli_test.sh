@@ -112,7 +112,7 @@ is "help run" 0 'usage: rshell *Runs a Lua script*' '' rshell help run
 is "help about a kind of error" 0 'Errors of kind auth*ssh-add*' '' rshell help auth
 is "help about a name" 0 'Machine:tunnel(*rshell.Tunnel*' '' rshell help m.tunnel
 is "help about a class" 0 'rshell.Path*checksum*' '' rshell help rshell.Path
-is "help about a name that is none" 2 '' "rshell: nothing is known about 'here.tunel'*" rshell help m.tunel
+is "help about a name that is none" 2 '' "rshell: nothing is known about 'rshell.tunel'*" rshell help rshell.tunel
 is "run --help" 0 'usage: rshell *Runs a Lua script*' '' rshell run --help
 is "help has no marks" 0 '' '' bash -c 'rshell help run | grep "[*_\\]"; rshell --help | grep "[*_\\]"; :'
 is "help fits a terminal" 0 '' '' bash -c 'rshell help run | grep ".\{80\}"; rshell --help | grep ".\{80\}"; :'
