@@ -8,6 +8,15 @@ local M = {}
 
 local OWN = "fs, proc, net, host, hash, json, and Lua's own libraries"
 
+-- Modules go by reference, whoever sends one.
+local module_mt = {__name = "module", __methods = values.functions_of}
+
+--- One that has no metatable gets that of modules.
+function M.mark(module)
+    if type(module) == "table" and getmetatable(module) == nil then setmetatable(module, module_mt) end
+    return module
+end
+
 ---@param peer rshell.Peer
 ---@param w table the connection's world
 function M.new(peer, w)
@@ -52,7 +61,7 @@ function M.new(peer, w)
         loading[name] = nil
         if not ok then error(value, 0) end
         if searched then return nil, searched end
-        if loaded[name] == nil then loaded[name] = value == nil and true or value end
+        if loaded[name] == nil then loaded[name] = value == nil and true or M.mark(value) end
         return loaded[name]
     end
 

@@ -1,5 +1,7 @@
 -- The globals of a connection: Lua's own, and what the machine is asked with.
 
+local importer = require "agent.importer"
+
 local M = {}
 
 --- namespace is where the controller's code has its variables; builtins is what it finds there at first.
@@ -28,6 +30,7 @@ function M.fill(w, import, leave)
     for _, name in ipairs {"string", "table", "math", "utf8", "coroutine", "debug", "io", "os"} do
         import.loaded[name] = g[name]
     end
+    for _, module in next, import.loaded do importer.mark(module) end
     import.loaded._G = g
     g.sleep, g.spawn, g.ref = task.sleep, task.spawn, require "rshell.shared.values".ref
     g.controller = {}

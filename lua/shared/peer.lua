@@ -198,10 +198,17 @@ end
 
 -- ---- what comes ----
 
-local function fail(self, id, e)
+local function tell_failure(self, id, e)
     local what = failure.pack(self, e)
     local sent = pcall(self.send, self, FRAME.RAISE, id, what)
-    if not sent then post(self, FRAME.RAISE, id, nil, failure.plain(what)) end
+    return sent or post(self, FRAME.RAISE, id, nil, failure.plain(what))
+end
+
+--- Who can't even say that, for want of memory, lets nobody wait.
+local function fail(self, id, e)
+    local ok, told = pcall(tell_failure, self, id, e)
+    if ok and told then return end
+    self:close("an error could not be told: " .. (ok and "it can't be sent" or tostring(told)))
 end
 
 local function answer_call(self, id, ok, ...)
@@ -347,8 +354,27 @@ local function work(self, worker)
     end
 end
 
+local NO_MEMORY = "not enough memory" -- as Lua says it
+
+--- Whether only one message is lost, for want of memory: a call is answered with that, an answer is that error.
+local function survives(self, e)
+    if e ~= NO_MEMORY then return false end
+    self.prepare = nil
+    local kind, id = self.port:lost()
+    if kind == FRAME.CALL and self.serve then
+        self.latest = id
+        fail(self, id, e)
+    elseif (kind == FRAME.REPLY or kind == FRAME.RAISE) and self.calls[id] then
+        handlers[FRAME.RAISE](self, id, {value = e})
+    else
+        return false
+    end
+    return true
+end
+
 local function run(self, worker)
-    local ok, e = pcall(work, self, worker)
+    local ok, e
+    repeat ok, e = pcall(work, self, worker) until not survives(self, e)
     if ok or self.why or worker.spent then return end
     local why = self.farewell or err.is(e) and e.message or tostring(e)
     self:close(self.explain and self.explain(why) or why)

@@ -4,6 +4,7 @@
 
 local object = require "rshell.object"
 local operations = require "rshell.shared.operations"
+local rpc = require "rshell.rpc"
 local task = require "rshell.task"
 
 local M = {}
@@ -123,6 +124,11 @@ local function iterate(s, code)
         i = i + 2
         return list[i - 1], list[i]
     end
+end
+
+-- Functions of libraries that take a function take the proxy of one as well.
+for library, takes in next, {table = {sort = 2}, string = {gsub = 3}} do
+    for name, i in next, takes do _G[library][name] = rpc.accept(_G[library][name], i) end
 end
 
 function mt.__pairs(p)

@@ -54,6 +54,8 @@ local function functions_of(from)
     return list
 end
 
+M.functions_of = functions_of
+
 --- The methods of an object's class. Those of C find theirs in the metatable itself.
 local function methods_of(value, mt)
     local from = rawget(mt, "__index")
@@ -86,6 +88,7 @@ end
 local function class_of(self, value, module)
     if module then return class_of_shape(self, nil, false, functions_of(value)) end
     local s = proxy.state(value)
+    if s and not s.class.list then return false end -- a function of another connection
     local mt = s and s.class or debug.getmetatable(value)
     if type(mt) ~= "table" then return false end
     if mt.__methods and not s then return class_of_shape(self, name_of(mt), false, mt.__methods(value)) end

@@ -1,5 +1,6 @@
 #include "rpc/rpc.h"
 
+#include "rpc/callable.h"
 #include "rpc/rpc_lua.h"
 #include "sys/stream.h"
 #include "wire/frame.h"
@@ -42,7 +43,7 @@ static void add_constants(lua_State *L, const char *name, const constant *list)
 
 int luaopen_rs_rpc(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"link", rs_llink_new}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"accept", rs_rpc_accept}, {"link", rs_llink_new}, {NULL, NULL}};
     rs_lstream_register(L);
     rs_llink_register(L);
     rs_lport_register(L);

@@ -144,6 +144,17 @@ static int take_message(lua_State *L, lport *lp)
     return lua_gettop(L) - top;
 }
 
+/* port:lost(): type and id of the message that next() could not read: it raised that memory is short */
+static int l_lost(lua_State *L)
+{
+    lport *lp = luaL_checkudata(L, 1, PORT);
+    if (!lp->message)
+        return 0;
+    lua_pushinteger(L, lp->message->type);
+    lua_pushinteger(L, lp->message->id);
+    return 2;
+}
+
 static int next_on(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
@@ -260,8 +271,9 @@ static int l_port_gc(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"stand_by", l_stand_by}, {"send", l_send}, {"room", l_room},        {"next", l_next},    {"open", l_open},
-    {"claim", l_claim},       {"fail", l_fail}, {"close", l_port_close}, {"__gc", l_port_gc}, {NULL, NULL},
+    {"stand_by", l_stand_by}, {"send", l_send},    {"room", l_room},   {"next", l_next},
+    {"lost", l_lost},         {"open", l_open},    {"claim", l_claim}, {"fail", l_fail},
+    {"close", l_port_close},  {"__gc", l_port_gc}, {NULL, NULL},
 };
 
 void rs_lport_register(lua_State *L)

@@ -18,8 +18,12 @@ function M.new()
     return setmetatable({sinks = {}, n = 0, count = 0}, Output)
 end
 
+-- It is seen when it comes, also in a file.
 local OURS = {
-    stdout = function(chunk) io.stdout:write(chunk) end,
+    stdout = function(chunk)
+        io.stdout:write(chunk)
+        io.stdout:flush()
+    end,
     stderr = function(chunk) io.stderr:write(chunk) end,
 }
 
