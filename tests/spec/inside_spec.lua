@@ -23,6 +23,8 @@ accounts:doas("permit rst"..one:sub(4).." as "..two)
 accounts:doas("permit "..one.." as root")
 accounts:sudoers(("%s ALL=(ALL) ALL\n%s ALL=(%s) NOPASSWD: ALL"):format(one, two, one))
 
+local far <close> = bed.new {config = {"PasswordAuthentication yes"}}
+
 local sanitized = here:path "/proc/self/maps":read():find "libasan"
 
 --- In a root that has nothing but busybox.
@@ -237,7 +239,6 @@ end)
 -- ---- ssh ----
 
 spec.test("ssh: with the client of the machine", function(t)
-    local far <close> = bed.new()
     local opts = {
         user = far.user, port = far.port, keyfile = far.key, known_hosts = far.known_hosts, config = "none",
     }
@@ -256,7 +257,6 @@ spec.test("ssh: with the client of the machine", function(t)
 end)
 
 spec.test("ssh: with a password", function(t)
-    local far <close> = bed.new {config = {"PasswordAuthentication yes"}}
     local opts = {
         user = one, port = far.port, known_hosts = far.known_hosts, config = "none", password = accounts.password,
     }
@@ -266,6 +266,24 @@ spec.test("ssh: with a password", function(t)
     t.raises("auth", function() return here:ssh("127.0.0.1", opts) end)
     opts.password, opts.known_hosts = accounts.password, "/dev/null"
     t.raises("hostkey", function() return here:ssh("127.0.0.1", opts) end)
+end)
+
+spec.test("ssh: from one server to another", function(t)
+    local second <close> = bed.new {config = {"PasswordAuthentication yes"}}
+    local m <close> = rshell.ssh("127.0.0.1", far:options {agent = true})
+    local key = m:path(m.home, "key"):write(here:path(second.key):read(), {mode = "600"})
+    local opts = {
+        user = second.user, port = second.port, keyfile = tostring(key), known_hosts = second.known_hosts,
+        config = false,
+    }
+    local behind_it <close> = m:ssh("127.0.0.1", opts)
+    t.eq(whoami(behind_it), second.user)
+    t.eq(behind_it.name, "127.0.0.1 to 127.0.0.1")
+    opts.user, opts.keyfile, opts.password = one, nil, accounts.password
+    local other <close> = m:ssh("127.0.0.1", opts)
+    t.eq(whoami(other), one)
+    local data = ("some bytes \0\255\n"):rep(100000)
+    t.eq((other.cat << data)() == data, true, "also through a terminal")
 end)
 
 -- ---- what the view says ----
@@ -281,6 +299,8 @@ spec.test("folder, environment and settings are those of the view, and of the op
     t.match(e.message, "password")
     t.raises("usage", function() return here:sudo "root" end)
     t.raises("usage", function() return here:container() end)
+    t.raises("usage", function() return here:container "-x" end)
+    t.raises("usage", function() return here:su {user = "-x"} end)
     t.raises("usage", function() return here:container("x", {engine = "dokcer"}) end)
     t.raises("usage", function() return here:ssh("x", {host_keys = "ask"}) end)
     t.match(t.raises("usage", function() return m.sudo["-x"] end).hint, "m.cmd.sudo")
@@ -338,7 +358,6 @@ spec.test("a question that nobody answers ends with the time that there is", fun
 end)
 
 spec.test("a password is in no command line, environment, log or trace", function(t)
-    local far <close> = bed.new()
     local script = t.tmp() .. "/script.lua"
     here:path(script):write(([[
         local outer <close> = rshell.ssh("127.0.0.1", {
@@ -387,7 +406,6 @@ end)
 -- ---- nested, and the end ----
 
 spec.test("three levels: ssh, sudo, chroot", function(t)
-    local far <close> = bed.new()
     accounts:sudoers(("%s ALL=(ALL) NOPASSWD: ALL"):format(far.user))
     local opts = far:options {agent = true}
     local m = rshell.ssh("127.0.0.1", opts)
@@ -416,7 +434,6 @@ local function chain(outer)
 end
 
 spec.test("what has ended starts again; an end is told, with its reason", function(t)
-    local far <close> = bed.new()
     local m <close> = rshell.ssh("127.0.0.1", far:options {agent = true})
     local a, b = chain(m)
     t.eq(whoami(b), two)
@@ -438,29 +455,35 @@ spec.test("what has ended starts again; an end is told, with its reason", functi
     t.match(t.raises("closed", function() return whoami(b) end).message, "was closed")
 end)
 
-spec.test("nothing lives on when rshell is killed", function(t)
-    local far <close> = bed.new()
-    local script = t.tmp() .. "/script.lua"
-    here:path(script):write(([[
-        local m = rshell.ssh("127.0.0.1", {
-            user = %q, port = %d, keyfile = %q, known_hosts = %q, config = false, agent = true,
-        })
-        local password = io.read "l"
-        local a = m:su {user = %q, password = password}
-        local b = a:su {user = %q, password = password}
+-- As rshell runs it: with a machine over SSH, and a password in the first line of its input.
+local KILLED = [[
+    local m = rshell.ssh("127.0.0.1", {
+        user = %q, port = %d, keyfile = %q, known_hosts = %q, config = false, agent = true,
+    })
+    local one, two, password = %q, %q, io.read "l"
+    local function say(...) print(...) io.stdout:flush() end
+]]
+
+spec.table("nothing lives on when rshell is killed:", {
+    {"while programs run", [[
+        local b = m:su {user = one, password = password}:su {user = two, password = password}
         local p = b:sh("trap '' TERM; echo $PPID; sleep 4714; sleep 4714"):popen()
-        print(p.stdout:read "l")
-        io.stdout:flush()
+        say(p.stdout:read "l")
         p:wait()
-    ]]):format(far.user, far.port, far.key, far.known_hosts, one, two))
+    ]], "sleep 4714"},
+    {"while su asks", "m:su {user = two, password = function() say 'asked' sleep(60) end}", "^su %-s /bin/sh"},
+    {"while sudo asks", "m:sudo {password = function() say 'asked' sleep(60) end}", "^sudo %-S"},
+}, function(t, c)
+    accounts:sudoers(("%s ALL=(ALL) ALL"):format(far.user))
+    local script = here:path(t.tmp(), "script.lua")
+    script:write(KILLED:format(far.user, far.port, far.key, far.known_hosts, one, two) .. c[2])
     local p <close> = here[os.getenv "RSHELL"]:bind("run", script):popen()
     p.stdin:write(accounts.password .. "\n")
-    local agent = math.tointeger(tonumber(p.stdout:read "l"))
-    t.eq(programs.alive(here, agent), true)
+    t.ok(p.stdout:read "l")
+    t.ok(#here:pgrep(c[3]) > 0)
     p:kill "KILL"
-    t.eq(programs.gone(here, agent), true)
-    t.ok(programs.wait_for(function() return #here:pgrep "sleep 4714" == 0 end))
-    for _, name in ipairs {one, two} do
+    t.ok(programs.wait_for(function() return #here:pgrep(c[3]) == 0 end))
+    for _, name in ipairs {one, two, far.user} do
         t.ok(programs.wait_for(function() return here.cmd.pgrep:run({"-u", name}) == 1 end), name)
     end
 end)
@@ -476,7 +499,6 @@ spec.test("code runs in there, and is interrupted there", function(t)
 end)
 
 spec.test("nothing crosses the network twice", function(t)
-    local far <close> = bed.new()
     local link <close> = proxy.new(far.port)
     proxy.trust(far, link)
     accounts:sudoers(("%s ALL=(ALL) NOPASSWD: ALL"):format(far.user))
@@ -498,5 +520,6 @@ spec.test("nothing crosses the network twice", function(t)
     another:close()
 end)
 
+far:close()
 accounts:close()
 spec.finish()

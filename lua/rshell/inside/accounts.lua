@@ -1,5 +1,6 @@
 -- Places that are another account of the same machine: sudo, su, doas.
 
+local err = require "rshell.shared.error"
 local shell = require "rshell.bare.shell"
 
 local M = {}
@@ -13,6 +14,9 @@ local function refused(_, t)
 end
 
 local function account(name, opts)
+    if opts.user and (opts.user == "" or opts.user:find "^%-") then
+        err.usage("%s: not the name of an account: %q", name, opts.user)
+    end
     return {
         what = name, label = "as " .. (opts.user or "root"), password = opts.password, same_net = true,
         refused = refused,

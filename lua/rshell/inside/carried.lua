@@ -8,6 +8,8 @@ local shell = require "rshell.bare.shell"
 
 local M = {}
 
+local FIRST_SECONDS = 2 -- that the answer to a start waits for words; nobody can end it meanwhile
+
 ---@class rshell.inside.Held a program that the agent over there has started, and talks to for us
 ---@field peer rshell.Peer
 ---@field object table the agent's reference to it
@@ -15,11 +17,12 @@ local M = {}
 local Held = {}
 Held.__index = Held
 
---- What it has said at first came with the answer to its start.
+--- What it has said at first came with the answer to its start, if it has said something by then.
 function Held:next(seconds)
     local news = self.first
     self.first = nil
-    return news or self.object:hear(seconds)
+    if news and (news.out ~= "" or news.err ~= "" or news.runs or news.ended) then return news end
+    return self.object:hear(seconds)
 end
 
 function Held:write(text) self.object:write(text) end
@@ -36,13 +39,12 @@ end
 
 function Held:close() self:tell "close" end
 
---- Starts a program: it, or nil, text, NAME.
+--- Starts a program: it, or nil, text, NAME, where.
 ---@param p rshell.Peer
 ---@param spec rshell.ProcSpec
 ---@param word string that ends what it says at first
----@param seconds number until it has said something
-function M.start(p, spec, word, seconds)
-    local object, news, image, where = p:call(0, "context.spawn", spec, word, seconds)
+function M.start(p, spec, word)
+    local object, news, image, where = p:call(0, "context.spawn", spec, word, FIRST_SECONDS)
     if not object then return nil, news, image, where end
     return setmetatable({peer = p, object = object, first = news, image = image}, Held)
 end

@@ -153,7 +153,7 @@ end
 local function try(c, connector, how)
     local p = agent_around(c)
     if not p then return boot.try(connector, how) end
-    local held, text = enter(c, function(_, s, word) return carried.start(p, s, word, talk.PATIENCE) end)
+    local held, text = enter(c, function(_, s, word) return carried.start(p, s, word) end)
     if not held then return nil, "exec " .. text end
     return carried.try(held, how, how.arch == c.view.conn.backend.arch)
 end

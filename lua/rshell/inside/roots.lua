@@ -16,9 +16,8 @@ local function append(argv, ...)
 end
 
 local function check_text(who, what, value)
-    if type(value) ~= "string" or value == "" or value:find "\0" then
-        err.usage("%s: %s expected, got %s", who, what, object.type(value))
-    end
+    if type(value) ~= "string" then err.usage("%s: %s expected, got %s", who, what, object.type(value)) end
+    if value == "" or value:find "^%-" or value:find "\0" then err.usage("%s: not %s: %q", who, what, value) end
 end
 
 -- ---- containers ----

@@ -15,7 +15,6 @@ local err = require "rshell.shared.error"
 local M = {}
 
 local PATIENCE = 60 -- seconds without a word: accounts may come from far, a wrong password takes its time
-M.PATIENCE = PATIENCE
 local QUIET, SILENT = 0.1, 2 -- after what looks like a prompt, and after anything else that may be one
 local KEPT = 4096
 
