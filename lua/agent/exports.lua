@@ -63,7 +63,7 @@ end
 --- The controller is told when it has ended, so that it needn't ask.
 local function watch(self, id, process)
     local ok, exits = pcall(process.wait, process)
-    if ok and exits then self:tell(id, "ended", exits) end
+    if ok and exits then self:tell(id, "ended", exits, process:usage()) end
 end
 
 exporters["rshell.sys.Process"] = function(self, process)

@@ -48,6 +48,18 @@ function fields.termsig(p)
     return exit and exit.signal
 end
 
+--- What its programs have used, on all machines together; nil while one runs, and where nobody tells.
+function fields.rusage(p)
+    local sum = {user = 0, system = 0, memory = 0}
+    for _, handle in ipairs(p.job.handles) do
+        local used = handle.usage and handle:usage()
+        if not used then return nil end
+        sum.user, sum.system = sum.user + used.user, sum.system + used.system
+        sum.memory = math.max(sum.memory, used.memory)
+    end
+    return sum
+end
+
 --- The status, 128 and the signal's number where one ended it; nil while it runs.
 function members:poll()
     local p = state(self)

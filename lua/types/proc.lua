@@ -114,6 +114,10 @@ function Process:wait(seconds) end
 ---@return (rshell.ProcExit | false)[]
 function Process:exits() end
 
+---What all stages have used; nil while one runs. Memory is that of the largest, in bytes.
+---@return {user: number, system: number, memory: integer}?
+function Process:usage() end
+
 ---True when all stages have ended.
 ---@return boolean
 function Process:ended() end

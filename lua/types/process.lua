@@ -1,5 +1,11 @@
 ---@meta
 
+---What the programs of a pipeline have used, with the children that they waited for.
+---@class rshell.ProcessUsage
+---@field user number seconds of CPU in programs
+---@field system number seconds of CPU in the kernel
+---@field memory integer bytes that the largest had in memory at most
+
 ---A program or pipeline under way. Dropped, it runs on until the program ends; closed, it ends at once.
 ---@class rshell.Process
 ---@field pid integer of the last stage
@@ -8,6 +14,7 @@
 ---@field stderr? rshell.Stream of all stages
 ---@field machine rshell.Machine
 ---@field code? integer nil while it runs, and where a signal ended it
+---@field rusage? rshell.ProcessUsage nil while it runs, and over SSH without an agent
 ---@field termsig? string "KILL"; nil while it runs, and where it ended by itself
 local Process = {}
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
@@ -86,11 +87,23 @@ static void reap(member *m)
     }
 }
 
-static void note_end(member *m, const siginfo_t *si)
+/* As the kernel writes it, which some C libraries know under another shape. */
+typedef struct usage {
+    struct {
+        long seconds, us;
+    } user, system;
+    long kilobytes;
+    long others[13];
+} usage;
+
+static void note_end(member *m, const siginfo_t *si, const usage *u)
 {
     m->exit.ended = true;
     m->exit.code = si->si_code == CLD_EXITED ? si->si_status : -1;
     m->exit.signal = si->si_code == CLD_EXITED ? 0 : si->si_status;
+    m->exit.user = (double)u->user.seconds + (double)u->user.us / 1e6;
+    m->exit.system = (double)u->system.seconds + (double)u->system.us / 1e6;
+    m->exit.memory = (double)u->kilobytes * 1024;
     close_pidfd(m);
 }
 
@@ -98,9 +111,11 @@ static void note_end(member *m, const siginfo_t *si)
 static void look(member *m)
 {
     siginfo_t si = {0};
-    if (m->exit.ended || waitid(P_PID, (id_t)m->pid, &si, WEXITED | WNOWAIT | WNOHANG) != 0 || si.si_pid == 0)
+    usage u = {0};
+    const int how = WEXITED | WNOWAIT | WNOHANG;
+    if (m->exit.ended || syscall(SYS_waitid, P_PID, (long)m->pid, &si, how, &u) != 0 || si.si_pid == 0)
         return;
-    note_end(m, &si);
+    note_end(m, &si, &u);
     rs_pgroup *g = m->group;
     if (!g) {
         reap(m);

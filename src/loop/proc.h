@@ -18,6 +18,8 @@ typedef struct rs_exit {
     bool ended;
     int code;   /* exit status; -1 when a signal ended it */
     int signal; /* that signal, or 0 */
+    /* What it has used, with those of its children that it waited for: seconds of CPU, and bytes at most. */
+    double user, system, memory;
 } rs_exit;
 
 /* all_ended(user) is called once, from the loop, when the last member that was started has ended. NULL without memory. */

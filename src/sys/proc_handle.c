@@ -146,6 +146,34 @@ void rs_proc_push_exits(lua_State *L, const rs_pgroup *g)
     }
 }
 
+static void set_number(lua_State *L, const char *key, double n)
+{
+    lua_pushnumber(L, n);
+    lua_setfield(L, -2, key);
+}
+
+/* usage(): what all of them have used; nil while one runs, and once they were let go. The largest counts for memory. */
+static int l_usage(lua_State *L)
+{
+    const handle *h = luaL_checkudata(L, 1, HANDLE);
+    const rs_pgroup *g = h->run ? h->run->group : NULL;
+    rs_exit sum = {0};
+    if (!g || !rs_pgroup_all_ended(g))
+        return 0;
+    for (int i = 0; i < rs_pgroup_count(g); i++) {
+        rs_exit e = rs_pgroup_exit(g, i);
+        sum.user += e.user;
+        sum.system += e.system;
+        sum.memory = e.memory > sum.memory ? e.memory : sum.memory;
+    }
+    lua_createtable(L, 0, 3);
+    set_number(L, "user", sum.user);
+    set_number(L, "system", sum.system);
+    lua_pushinteger(L, (lua_Integer)sum.memory);
+    lua_setfield(L, -2, "memory");
+    return 1;
+}
+
 /* ---- starting ---- */
 
 static int push_end(lua_State *L, int handle_at, int fd, int slot, bool cooked)
@@ -380,8 +408,9 @@ static int l_index(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"wait", l_wait},       {"exits", l_exits},   {"ended", l_ended},   {"kill", l_kill},    {"stop", l_stop},
-    {"release", l_release}, {"resize", l_resize}, {"__index", l_index}, {"__gc", l_release}, {NULL, NULL},
+    {"wait", l_wait},     {"exits", l_exits},     {"ended", l_ended},   {"kill", l_kill},
+    {"stop", l_stop},     {"release", l_release}, {"resize", l_resize}, {"usage", l_usage},
+    {"__index", l_index}, {"__gc", l_release},    {NULL, NULL},
 };
 
 void rs_proc_handle_register(lua_State *L)

@@ -494,4 +494,18 @@ spec.test("a dropped process ends with the program", function(t)
     for _, pid in ipairs(seen) do t.ok(programs.gone(m, pid)) end
 end)
 
+spec.test("what it has used", function(t)
+    local p = m.cmd.sh["-c"]["i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; read x"]:popen()
+    t.eq(p.rusage, nil, "while it runs")
+    p:communicate "x\n"
+    local used = p.rusage
+    if machines.is_bare() then return t.eq(used, nil) end
+    t.ok(used.user + used.system > 0 and used.user + used.system < 100)
+    t.ok(used.memory > 100000 and used.memory < 1 << 30)
+    local both = (m.cmd.sh["-c"][":"] | m.cmd.sh["-c"]["cat >/dev/null"]):popen()
+    both:wait()
+    t.ok(both.rusage.memory > 100000, "a pipeline")
+    p:close()
+end)
+
 spec.finish()

@@ -42,6 +42,13 @@ function Process:exits()
     return exits
 end
 
+--- What they have used; nil while one runs.
+function Process:usage()
+    local u = self.used
+    if type(u) ~= "table" then return nil end
+    return {user = tonumber(u.user) or 0, system = tonumber(u.system) or 0, memory = tonumber(u.memory) or 0}
+end
+
 function Process:ended() return self.ended_with ~= nil or self.peer.why ~= nil end
 
 --- What still moves between the program and our own streams.
@@ -110,10 +117,10 @@ end
 Process.__gc = drop
 
 --- The agent's news of one of them.
-function M.event(self, id, name, exits)
+function M.event(self, id, name, exits, used)
     local p = self.processes[id]
     if not p or name ~= "ended" or type(exits) ~= "table" then return end
-    p.ended_with = exits
+    p.ended_with, p.used = exits, used
     p.event:notify()
 end
 
