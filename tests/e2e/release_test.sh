@@ -47,11 +47,22 @@ same() {
     diff <(printf '%s\n' "$1") <(printf '%s\n' "$2")
 }
 
+# links FOLDER: each link of a page in it is that of a file
+links() {
+    local page link
+    for page in "$1"/*.md; do
+        while read -r link; do
+            [ -e "$1/$link" ] || { echo "$page: $link" && return 1; }
+        done < <(grep -o '](\([^)#:]*\)' "$page" | sed 's/^](//')
+    done
+}
+
 # works FOLDER: the program below a folder that has bin/ and share/
 works() {
     check "$2: runs" same "$(env -i TERM=dumb "$1/bin/rshell" -e 'print(1 + 1, #require "rshell.agents".list() > 0)')" $'2\ttrue'
     check "$2: has its help in it" bash -c '"$0" help exec | grep -q "^usage: rshell exec"' "$1/bin/rshell"
     check "$2: completion for bash" bash -n "$1/share/bash-completion/completions/rshell"
+    check "$2: the links of the guides lead somewhere" links "$1/share/doc/rshell/guide"
     check "$2: stubs, guides, examples" \
         ls "$1/share/rshell/types/machine.lua" "$1/share/doc/rshell/guide/start.md" "$1/share/doc/rshell/examples/demo.lua"
 }
