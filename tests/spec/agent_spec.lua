@@ -90,6 +90,21 @@ spec.test("names in a list of processes say what it is", function(t)
     t.ok(guard_of(pid))
 end)
 
+spec.test("the one with glibc, which is embedded where musl is missing", function(t)
+    local program = here:path(os.getenv "RSHELL").parent / "src/agent/agent"
+    if not program:exists() then t.skip "not in this build" end
+    local image = here.gzip["-1"]["-c"][program]()
+    local m <close> = agent.machine("/bin/sh", {images = function() return image end})
+    t.eq(m.echo "x", "x\n")
+    t.eq(m.backend, "agent")
+    t.eq(m:path "/etc/passwd":stat().owner, "root")
+    local l <close> = m:listen(0)
+    local s <close> = m:connect_sock(l.port, "localhost")
+    local c <close> = l:accept()
+    s:write "over there\n"
+    t.eq(c:read "l", "over there")
+end)
+
 -- ---- it can't come ----
 
 --- Runs fn and gives the warnings.
