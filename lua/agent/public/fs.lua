@@ -11,11 +11,22 @@ local M = {}
 
 local WORDS = {
     exists = "look at", stat = "look at", lstat = "look at", access = "look at", readlink = "read the link",
-    resolve = "resolve", disk = "look at", read = "read", write = "write", append = "write", open = "open",
-    touch = "touch", truncate = "truncate", mkdir = "make the folder", unlink = "delete", rmdir = "delete",
-    chmod = "change the mode of", chown = "change the owner of", move = "move", checksum = "read",
+    resolve = "resolve", disk = "look at", open = "open", checksum = "read",
 }
 for name, words in next, WORDS do M[name] = raising(words, fs[name]) end
+
+-- What changes something gives the path.
+local CHANGES = {
+    write = "write", append = "write", touch = "touch", truncate = "truncate", mkdir = "make the folder",
+    unlink = "delete", rmdir = "delete", chmod = "change the mode of", chown = "change the owner of",
+}
+for name, words in next, CHANGES do
+    local change = raising(words, fs[name])
+    M[name] = function(path, ...)
+        change(path, ...)
+        return path
+    end
+end
 
 -- ---- asking ----
 
@@ -53,22 +64,44 @@ function M.list(path, opts)
     return names, opts and opts.stat and stats or nil
 end
 
---- Below the working directory, or root.
-function M.glob(pattern, root)
-    return (answer("search", pattern, fs.glob(root or ".", pattern, {})))
+--- What a pattern means in a folder, or without one in the working directory.
+function M.glob(folder, pattern, opts)
+    if type(pattern) ~= "string" then folder, pattern, opts = ".", folder, pattern end
+    local paths, stats = answer("search", folder, fs.glob(folder, pattern, opts or {}))
+    return paths, opts and opts.stat and stats or nil
 end
 
---- Goes through all that is below a folder: path, and what is known of it.
-function M.walk(path, opts)
-    local walker = answer("list", path, fs.walk(path, opts or {}))
+--- Whether a pattern means a path; looks at no file.
+function M.match(path, pattern)
+    return (answer("match", path, fs.match(pattern, path)))
+end
+
+local function entries(path, walker)
     local block, i = {}, 0
     return function()
         i = i + 1
         while block and not block[i] do
             block, i = answer("list", path, walker:next()), 1
         end
-        if not block then return nil end
-        return block[i].path, block[i]
+        if block then return block[i].path, block[i] end
+        local unread = walker:errors()[1]
+        if unread then answer("list", unread.path, nil, unread.text, unread.name) end
+    end
+end
+
+--- Goes through all that is below a folder: path, and what is known of it. filter may be a function of both. What can't
+--- be listed is raised at the end.
+function M.walk(path, opts)
+    local given = {}
+    for k, v in next, opts or {} do given[k] = v end
+    local filter = type(given.filter) ~= "string" and given.filter
+    if filter then given.filter = nil end
+    local step = entries(path, answer("list", path, fs.walk(path, given)))
+    if not filter then return step end
+    return function()
+        for name, entry in step do
+            if filter(name, entry) then return name, entry end
+        end
     end
 end
 
@@ -88,20 +121,43 @@ end
 
 function M.delete(path, opts)
     if path == "/" then err.usage "delete: / is not deleted" end
-    return (answer("delete", path, fs.remove(path, opts or {})))
+    answer("delete", path, fs.remove(path, opts or {}))
+    return path
 end
 
 --- Makes path a link to target, or another name of it.
-function M.symlink(path, target) return (answer("make the link", path, fs.symlink(target, path))) end
-function M.link(path, target) return (answer("make the link", path, fs.link(target, path))) end
+function M.symlink(path, target)
+    answer("make the link", path, fs.symlink(target, path))
+    return path
+end
 
-function M.copy(path, to, opts) return (answer("copy", path, fs.copy(path, to, opts or {}))) end
+function M.link(path, target)
+    answer("make the link", path, fs.link(target, path))
+    return path
+end
 
-function M.rename(path, name)
-    if name == "" or name:find "[/\0]" then err.usage("rename: %q is no name", name) end
-    local to = path:gsub("[^/]*$", "") .. name
+--- A name that ends with a slash is the folder that it goes into.
+local function destination(path, to)
+    return to:sub(-1) == "/" and to .. path:match "([^/]*)/*$" or to
+end
+
+--- The new path.
+function M.copy(path, to, opts)
+    to = destination(path, to)
+    answer("copy", path, fs.copy(path, to, opts or {}))
+    return to
+end
+
+function M.move(path, to)
+    to = destination(path, to)
     answer("move", path, fs.move(path, to))
     return to
+end
+
+--- Moves it to another name in the same folder.
+function M.rename(path, name)
+    if name == "" or name:find "[/\0]" then err.usage("rename: %q is no name", name) end
+    return M.move(path, (path:gsub("[^/]*/*$", "") .. name))
 end
 
 function M.tempdir(prefix)
