@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "base/log.h"
 
+enum { LONGEST = 4096 }; /* what is kept of a line that has no end */
+
 static const rs_above_line *line;
 static FILE *first_stdout;
 static pthread_t owner;
@@ -35,15 +37,18 @@ static int write_rest(int fd)
     return err;
 }
 
-/* Whole lines go above the one that is typed, the rest waits for its newline. */
+/* Whole lines go above the one that is typed, the rest waits for its newline; but not for ever. */
 static int put_above(int fd, const char *s, size_t n)
 {
     const char *last = memrchr(s, '\n', n);
     size_t whole = last ? (size_t)(last - s) + 1 : 0;
+    bool breaks = !whole && rs_buf_len(&rest) + n > LONGEST;
     int err = 0;
+    if (breaks)
+        whole = n;
     if (whole) {
         line->hide();
-        err = write_rest(fd) || write_all(fd, s, whole);
+        err = write_rest(fd) || write_all(fd, s, whole) || (breaks && write_all(fd, "\n", 1));
         line->show_soon();
     }
     if (rs_buf_add(&rest, s + whole, n - whole))

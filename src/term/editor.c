@@ -27,7 +27,6 @@ static const int numbers[SIGNALS] = {SIGWINCH, SIGTSTP, SIGCONT};
 
 static struct {
     enum state state;
-    rs_loop *loop;
     uv_poll_t *keys;
     uv_prepare_t *redraw; /* runs while the line is hidden */
     uv_signal_t *signals[SIGNALS];
@@ -350,7 +349,6 @@ int rs_editor_open(rs_loop *l)
         close_handles();
         return err;
     }
-    e.loop = l;
     prepare_readline(out);
     e.state = IDLE;
     return 0;

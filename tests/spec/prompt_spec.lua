@@ -148,6 +148,19 @@ spec.test("what can't be shown doesn't raise, and proxies are asked for a line o
     t.eq(asked, 1)
 end)
 
+spec.test("colours take no room, and only known values have them", function(t)
+    colour.set(true)
+    t.defer(colour.set, false)
+    local shown = pretty.result {1, "x", a = here}
+    t.eq(shown:gsub("\27%[", "^"), '{^36m1^0m, ^32m"x"^0m, ^34ma^0m = ^1;34mmachine here (local)^0m}')
+    t.eq(pretty.result "text", "text")
+    local numbers = {}
+    for i = 1, 25 do numbers[i] = i end
+    t.eq(select(2, pretty.value(numbers, 80):gsub("\n", "")), 26)
+    t.eq(select(2, pretty.value(numbers, 120):gsub("\n", "")), 0)
+    t.eq(colour.paint_prompt("good", "rsh"), "\1\27[32m\2rsh\1\27[0m\2")
+end)
+
 spec.test("an error as a value", function(t)
     local _, e = pcall(here["false"])
     t.match(pretty.result(e), "false")

@@ -8,6 +8,7 @@ local colour = require "rshell.repl.colour"
 local context = require "rshell.repl.complete.context"
 local editor = require "rshell.editor"
 local listing = require "rshell.repl.complete.listing"
+local log = require "rshell.log"
 local pending = require "rshell.repl.complete.pending"
 local term = require "rshell.term"
 
@@ -86,11 +87,7 @@ local function list(found, late, what)
     if late then io.write(colour.paint("dim", "... still asking; Tab again"), "\n") end
 end
 
---- A key asked for completions: the line is continued as far as that is certain; if it isn't at all, they are listed
---- when the key comes again.
----@param session rshell.repl.Session
----@param again boolean
-function M.key(session, again)
+local function answer(session, again)
     local line, at = editor.text()
     local found, from, late, what = M.find(session, line, at)
     if #found == 0 then
@@ -103,6 +100,15 @@ function M.key(session, again)
     elseif again or (editor.setting "show-all-if-ambiguous" or "off") == "on" then
         list(found, late, what)
     end
+end
+
+--- A key asked for completions: the line is continued as far as that is certain; if it isn't at all, they are listed
+--- when the key comes again. Whatever goes wrong is no reason to lose the line.
+---@param session rshell.repl.Session
+---@param again boolean
+function M.key(session, again)
+    local ok, e = pcall(answer, session, again)
+    if not ok then log.write("debug", "prompt", "completion: " .. tostring(e)) end
 end
 
 return M
