@@ -17,7 +17,7 @@ local STUBBORN = "trap '' TERM HUP INT PIPE; echo ready; while :; do sleep 1000;
 local function again(work, fn)
     while not work.stopped do
         fn()
-        rshell.sleep(0.01)
+        rshell.sleep(0.05)
     end
 end
 
@@ -112,13 +112,28 @@ function ops.session(m)
     s:run "sleep 1000"
 end
 
+local CONTEXT = [[
+    fs.tempdir()
+    net.listen(0)
+    proc.spawn({"sh", "-c", "trap '' TERM HUP; sleep 1000; :"}):wait()]]
+
+function ops.context(m)
+    local conn <close> = m:connect()
+    conn:execute(CONTEXT)
+end
+
+function ops.loop(m)
+    local conn <close> = m:connect()
+    conn:execute "while true do end"
+end
+
 function ops.list(m, _, work)
     again(work, function() m:path "/usr/bin":list {stat = true} end)
 end
 
 function ops.walk(m, _, work)
     again(work, function()
-        for _ in m:path "/usr/share":walk() do end
+        for _ in m:path "/usr/bin":walk() do end
     end)
 end
 

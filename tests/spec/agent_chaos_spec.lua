@@ -56,7 +56,7 @@ local CHILD = [[
         m.echo "x"
     else
         kept = require "busy".start(m, arg[5], here:path(arg[6])).kept
-        sleep(1)
+        sleep(0.5)
     end
     print(kept)
     io.flush()
@@ -197,7 +197,7 @@ local function break_work(lane, way)
     else
         m = open(lane)
         work = busy.start(m, dir, lane.here)
-        rshell.sleep(1)
+        rshell.sleep(0.5)
     end
     seen.early = ends_of(work.tasks, 0)
     seen.busy = #leftovers.since(lane.who, before)
