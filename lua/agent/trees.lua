@@ -42,6 +42,7 @@ end
 ---@param how table
 function M.unpack(self, id, path, plan, how)
     local wire = self.port:claim(id)
+    self.port:widen(id)
     local sink, text, name, where = blocks.sink(path, plan, how)
     local _ <close> = closing(wire, sink)
     if not sink then return nil, text, name, where end

@@ -10,6 +10,7 @@
 
 enum {
     WINDOW = 1024 * 1024,     /* credit at the start, each way */
+    WIDE = 4 * 1024 * 1024,   /* credit at most, of streams that carry files: more than SSH has under way */
     RENEW = 256 * 1024,       /* bytes that are taken before they are credited */
     PIECE = 32 * 1024 - 12,   /* of one DATA frame: with its head it fills one packet of SSH */
     UNCLAIMED = 4096,         /* streams that may have bytes before the message that names them has come */
@@ -63,7 +64,7 @@ static rs_pipe *add(rs_pipes *ps, uint32_t id)
         return NULL;
     rs_pipe **b = bucket(ps, id);
     *p = (rs_pipe){.owner = ps, .next = *b, .id = id, .credit = WINDOW, .window = WINDOW};
-    rs_buf_init(&p->got, WINDOW);
+    rs_buf_init(&p->got, WIDE);
     *b = p;
     return p;
 }
@@ -207,7 +208,7 @@ static int take_credit(rs_pipe *p, const char *data, size_t n)
     if (n != 4)
         return RS_EPROTO;
     size_t more = rs_get32(data);
-    if (more > WINDOW || p->credit + more > WINDOW)
+    if (more > WIDE || p->credit + more > WIDE)
         return RS_EPROTO;
     p->credit += more;
     return 0;
@@ -261,6 +262,17 @@ int rs_pipes_frame(rs_pipes *ps, const rs_frame *f)
     }
     tell(p);
     return err;
+}
+
+void rs_pipes_widen(rs_pipes *ps, uint32_t id)
+{
+    rs_pipe *p = find(ps, id);
+    char bytes[4];
+    if (!p || p->in_ended || p->window + p->taken + rs_buf_len(&p->got) > WINDOW)
+        return;
+    rs_put32(bytes, WIDE - WINDOW);
+    p->window += WIDE - WINDOW;
+    (void)send(p, RS_LANE_URGENT, RS_FRAME_CREDIT, bytes, sizeof bytes);
 }
 
 void rs_pipes_fail(rs_pipes *ps, uint32_t id, const char *name)

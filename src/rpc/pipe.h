@@ -34,6 +34,9 @@ void rs_pipes_fini(rs_pipes *ps);
 /* DATA, CREDIT, END and STOP. RS_EPROTO for what breaks the protocol; what is for a stream that was closed is dropped. */
 int rs_pipes_frame(rs_pipes *ps, const rs_frame *f);
 
+/* Lets the other side send more at once on one that carries much; once is enough. */
+void rs_pipes_widen(rs_pipes *ps, uint32_t id);
+
 /* Ends what we send on one of our own: its reader gets the error of this name. */
 void rs_pipes_fail(rs_pipes *ps, uint32_t id, const char *name);
 

@@ -281,6 +281,11 @@ rs_stream *rs_port_open(rs_port *p, uint32_t *id)
     return rs_pipes_open(&p->pipes, id);
 }
 
+void rs_port_widen(rs_port *p, uint32_t id)
+{
+    rs_pipes_widen(&p->pipes, id);
+}
+
 void rs_port_fail(rs_port *p, uint32_t id, const char *name)
 {
     rs_pipes_fail(&p->pipes, id, name);

@@ -48,6 +48,9 @@ const char *rs_port_why(const rs_port *p);
 /* A new stream to the other side, and its number. NULL without memory. */
 rs_stream *rs_port_open(rs_port *p, uint32_t *id);
 
+/* Lets the other side send more at once on a stream. */
+void rs_port_widen(rs_port *p, uint32_t id);
+
 /* Ends what we send on one of ours with an error that its reader gets. */
 void rs_port_fail(rs_port *p, uint32_t id, const char *name);
 

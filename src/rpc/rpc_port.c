@@ -243,6 +243,15 @@ static int l_claim(lua_State *L)
     return 1;
 }
 
+/* port:widen(id): the other side may send more at once on this stream */
+static int l_widen(lua_State *L)
+{
+    lport *lp = luaL_checkudata(L, 1, PORT);
+    if (lp->p)
+        rs_port_widen(lp->p, (uint32_t)luaL_checkinteger(L, 2));
+    return 0;
+}
+
 /* port:fail(id, NAME): the reader of a stream of ours gets this error */
 static int l_fail(lua_State *L)
 {
@@ -271,9 +280,9 @@ static int l_port_gc(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"stand_by", l_stand_by}, {"send", l_send},    {"room", l_room},   {"next", l_next},
-    {"lost", l_lost},         {"open", l_open},    {"claim", l_claim}, {"fail", l_fail},
-    {"close", l_port_close},  {"__gc", l_port_gc}, {NULL, NULL},
+    {"stand_by", l_stand_by}, {"send", l_send},        {"room", l_room},    {"next", l_next},
+    {"lost", l_lost},         {"open", l_open},        {"claim", l_claim},  {"fail", l_fail},
+    {"widen", l_widen},       {"close", l_port_close}, {"__gc", l_port_gc}, {NULL, NULL},
 };
 
 void rs_lport_register(lua_State *L)

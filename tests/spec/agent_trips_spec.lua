@@ -107,6 +107,21 @@ spec.table("2,000 files:", {
     {"unchanged, down, by checksum", 1, function() m:download(there, src, {checksum = true}) end},
 }, function(t, c) costs(t, c[2], c[3]) end)
 
+-- A window more or less on the way makes one of difference.
+spec.test("a big file takes no more than the raw channel", function(t)
+    local raw <close> = ssh("127.0.0.1", bed:options {port = link.port})
+    local file = (here_dir / "big"):write(("\0\1\2\3"):rep(3 << 20))
+    local data, far = file:read(), dir / "big"
+    raw.cat()
+    local up_raw = link:trips(function() (raw.cat << data):to("/dev/null")() end)
+    local up_ours = link:trips(function() m:upload(file, up()) end, up_raw + 2)
+    t.ok(up_ours <= up_raw + 2, ("%d up, %d raw"):format(up_ours, up_raw))
+    m:upload(file, far)
+    local down_raw = link:trips(function() raw.cat(far .. "") end)
+    local down_ours = link:trips(function() m:download(far, down()) end, down_raw + 2)
+    t.ok(down_ours <= down_raw + 2, ("%d down, %d raw"):format(down_ours, down_raw))
+end)
+
 spec.test("5,000 entries with stat", function(t)
     local wide = (here_dir / "wide"):mkdir()
     here:sh('cd "$1" && seq -f "an entry with a name, %g" 5000 | tr "\\n" "\\0" | xargs -0 touch', wide)()

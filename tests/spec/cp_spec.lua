@@ -55,6 +55,20 @@ local function picture(dir)
     return lines
 end
 
+spec.test("--keep", function(t)
+    local dir, name, far = places(t);
+    (dir / "s"):mkdir():join "a":write "one file";
+    (dir / "s/b"):link(dir / "s/a")
+    cp(t, "-r", "--keep", "links,xattrs", dir / "s", "127.0.0.1:" .. name .. "/d")
+    t.eq((far / "d/a"):stat().ino, (far / "d/b"):stat().ino)
+    for _, words in ipairs {{"--keep", "owners"}, {"--keep", ""}, {"--keep", "all", "--no-preserve"}} do
+        table.move({dir / "s", "127.0.0.1:" .. name}, 1, 2, #words + 1, words)
+        local code, _, errors = run("cp", "-r", table.unpack(words))
+        t.eq(code, 2)
+        t.match(errors, "%-%-keep")
+    end
+end)
+
 spec.test("a file there and back", function(t)
     local dir, name, far = places(t);
     (dir / "f"):write(odd.bytes)

@@ -10,6 +10,7 @@ local BLOCK = 256 * 1024
 local function begin(b, name, ...)
     local peer = b:agent()
     local wire, id = peer.port:open()
+    peer.port:widen(id)
     return {peer = peer, wire = wire, call = peer:start(0, name, id, ...)}
 end
 

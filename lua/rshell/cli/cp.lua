@@ -248,6 +248,7 @@ end
 function M.run(values, argv, first)
     local sources, dst = operands(values, argv, first)
     local run = {values = values, options = remote.options(values), machines = {}, keep = kept(values)}
+    if run.keep then run.options.agent = true end -- nobody else can
     run.options.batch = values.hosts ~= nil or nil
     local _ <close> = setmetatable({}, {__close = function() close_all(run) end})
     return run_jobs(run, jobs_of(sources, dst))
