@@ -207,7 +207,7 @@ for _, name in ipairs {"docker", "podman", "kubectl", "lxc"} do
         local m <close> = here:container("box", {engine = engine})
         t.eq(m:path("/etc/passwd"):read():match "guest", "guest")
         t.eq(m.name, "here in box")
-        local e = t.raises("denied", function() return here:container("none", {engine = engine}) end)
+        local e = t.raises("notfound", function() return here:container("none", {engine = engine}) end)
         t.match(e.message, "no such container none")
     end)
 end

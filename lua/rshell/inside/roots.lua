@@ -50,6 +50,16 @@ function ENGINES.kubectl(name, opts, program)
     return {"kubectl", "exec", "-i", name, "--", "/bin/sh", "-c", program}
 end
 
+-- What engines say, always in English, of a container or a pod that isn't there.
+local ABSENT = {"[Nn]o such container", "[Nn]ot ?[Ff]ound", "no container with name"}
+
+local function no_container(_, t)
+    for _, words in ipairs(ABSENT) do
+        if t.said:find(words) then t:ended_with("notfound", true) end
+    end
+    refused(nil, t)
+end
+
 M.container = {options = {engine = "text", user = "text"}}
 
 function M.container.place(opts, name)
@@ -61,7 +71,7 @@ function M.container.place(opts, name)
     if not build then
         err.usage("container: no engine '%s'%s", engine, near.suffix(engine, ENGINES))
     end
-    local place = {what = engine or "docker", label = "in " .. name, refused = refused}
+    local place = {what = engine or "docker", label = "in " .. name, refused = no_container}
     function place.argv(_, program)
         local argv = build(name, opts, program)
         if engine then argv[1] = engine end
