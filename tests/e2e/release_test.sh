@@ -87,6 +87,9 @@ fi
 check "a program and a package" "$source/scripts/release" --build "$build" --out . binary deb
 tar -xzf rshell-*-linux-*.tar.gz
 works "$(echo "$dir"/rshell-*-linux-*/)" "program"
+check "it tells whose licenses hold" grep -q "Lua (MIT)" rshell-*-linux-*/share/doc/rshell/NOTICE
+check "that of readline where it is in" \
+    bash -c '! nm "$0" | grep -q " T readline$" || grep -q GPL "$1"' "$RSHELL" rshell-*-linux-*/share/doc/rshell/NOTICE
 check "an example" "$(echo "$dir"/rshell-*-linux-*/)bin/rshell" rshell-*-linux-*/share/doc/rshell/examples/demo.lua
 check "nothing of it says where it was built" bash -c '! grep -rlF "$1" "$0"/rshell-*-linux-*/share' "$dir" "$build"
 
