@@ -56,15 +56,18 @@ local function has_input()
     return stat ~= nil and (stat.type == "file" or stat.type == "fifo" or stat.type == "socket")
 end
 
-local function prompt(argv, first, version)
-    local arg = {[0] = argv[first]}
-    for i = first + 1, #argv do arg[i - first] = argv[i] end
-    return require "rshell.repl".run {version = version, file = argv[first], arg = arg}
+--- -i with a script, or with the code of -e.
+local function prompt(values, argv, first, version)
+    local file = not values.code and argv[first] or nil
+    local zero = values.code and first - 1 or first
+    local arg = {[0] = file or values.code and "-e" or nil}
+    for i = zero + 1, #argv do arg[i - zero] = argv[i] end
+    return require "rshell.repl".run {version = version, file = file, code = values.code, arg = arg}
 end
 
 --- Without a subcommand and a script: the prompt at a terminal, else what comes from standard input.
 local function run_nothing(values, argv, first, version)
-    if require "rshell.term".is_terminal(0) then return prompt(argv, first, version) end
+    if require "rshell.term".is_terminal(0) then return prompt(values, argv, first, version) end
     if has_input() then return require "rshell.cli.run".run(values, {[0] = argv[0], "-"}, 1, 1) end
     io.stderr:write(require "rshell.cli.help".usage())
     return 2
@@ -82,10 +85,10 @@ local function main(argv, version)
         return 0
     elseif values.help then
         return require "rshell.cli.help".show(is_command(name) and name or nil)
+    elseif values.prompt then
+        return prompt(values, argv, first, version)
     elseif values.code then
         return require "rshell.cli.run".run(values, argv, first, word)
-    elseif values.prompt then
-        return prompt(argv, first, version)
     elseif not name then
         return run_nothing(values, argv, first, version)
     elseif is_command(name) then

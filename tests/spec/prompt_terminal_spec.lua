@@ -61,7 +61,8 @@ function Screen:type(text)
     tmux("send-keys", "-l", "-t", self.name, text)
 end
 
---- A prompt that is there to be typed at: the last line is nothing else.
+--- A prompt that is there to be typed at: the last line is nothing else. What is typed earlier is for the program that
+--- has the terminal.
 function Screen:ready() return self:see "rsh[^\n]*>%s*$" end
 
 local count = 0
@@ -321,18 +322,22 @@ spec.test("programs and files of another machine; a line of :host, :cd and !", f
     s:ready()
     s:line "!id -un"
     s:see("\n" .. bed.user .. "\n")
+    s:ready()
     s:type '!cat over'
     s:keys "Tab"
     s:see "!cat over\\ there.txt"
     s:keys "Enter"
     s:see "told⏎\n"
+    s:ready()
     s:line "!stty size"
     s:see "\n24 90\n"
+    s:ready()
     s:line ":cd /etc"
     s:see "rsh bed:/etc>"
     s:line "!sleep 1; stty size"
     tmux("resize-window", "-t", s.name, "-x", 100, "-y", 30)
     s:see "\n30 100\n"
+    s:ready()
     s:line "m.pwd()"
     s:see "\n/etc\n"
     s:type "m.unam"
@@ -557,6 +562,11 @@ spec.test("a script first; no script; a dumb terminal; a pipe", function(t)
     s:line "made"
     s:see "\nword!\n"
     leave(s)
+    local code = open(t, {command = "\"$RSHELL\" -i -e 'local x = arg[1]' word"})
+    code:ready()
+    code:line "x .. '!'"
+    code:see "\nword!\n"
+    leave(code)
     local plain = open(t, {command = 'TERM=dumb "$RSHELL"'})
     plain:see "rsh>\n$"
     plain:line "for i = 1, 2 do"

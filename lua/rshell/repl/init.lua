@@ -173,8 +173,8 @@ local function new_session(version)
     }, Session)
 end
 
---- The prompt. file: a script that runs first, whose globals are there then.
----@param opts {version: string, file: string?, arg: string[]?}
+--- The prompt. file and code run first; their globals are there then.
+---@param opts {version: string, file: string?, code: string?, arg: string[]?}
 ---@return integer status
 function M.run(opts)
     local session = new_session(opts.version)
@@ -189,6 +189,7 @@ function M.run(opts)
     greet(session)
     if exists(config_file()) then run_file(session, config_file()) end
     if opts.file then run_file(session, opts.file, _G.arg) end
+    if opts.code then session:run(opts.code) end
     local ok, e = pcall(loop, session)
     task.shield(function() pcall(task.timeout, CLOSE_SECONDS, close_all, session) end)
     editor.close()
