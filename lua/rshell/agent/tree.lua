@@ -29,11 +29,19 @@ end
 local Source = {close = close}
 Source.__index = Source
 
+--- A stream that fails does so because of what the call says, unless it was us who gave up.
+local function on_stream(s, method, arg)
+    local ok, value = pcall(s.wire[method], s.wire, arg)
+    if not ok and (value.kind == "cancelled" or value.kind == "timeout") then error(value, 0) end
+    return ok, value
+end
+
 function Source:next()
-    local block = self.wire:read(BLOCK)
-    if block then return block end
-    local ok, text, name = outcome(self)
-    if not ok then return nil, text, name end
+    local ok, block = on_stream(self, "read", BLOCK)
+    if ok and block then return block end
+    local packed, text, name = outcome(self)
+    if not packed then return nil, text, name end
+    if not ok then error(block, 0) end
 end
 
 local Sink = {close = close}
@@ -41,15 +49,13 @@ Sink.__index = Sink
 
 --- Who takes no more says why.
 function Sink:write(block)
-    local ok, e = pcall(self.wire.write, self.wire, block)
-    if ok then return true end
-    if self.peer.why or e.kind == "cancelled" or e.kind == "timeout" then error(e, 0) end
+    if on_stream(self, "write", block) then return true end
     local _, text, name, where = outcome(self)
     return nil, text or "it takes no more", name or "EPROTOCOL", where
 end
 
 function Sink:finish()
-    self.wire:shutdown()
+    on_stream(self, "shutdown")
     return outcome(self)
 end
 
