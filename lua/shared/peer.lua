@@ -79,10 +79,10 @@ end
 function Peer:start(target, name, ...)
     if self.why then closed(self) end
     local id = self.last % 0xffffffff + 1
+    self.last = id
     local call = {false, false, id = id, n = false, event = false}
     local depth = task.locals().depth
     if depth then target = depth <= NESTED and {target, depth} or is_too_deep() end
-    self.last = id
     if self:send(FRAME.CALL, id, target, name, ...) then call.crowded = true end
     self.calls[id] = call
     return call
@@ -263,6 +263,7 @@ handlers[FRAME.CALL] = function(self, id, ...)
     end
     self.workers[id] = self.reader
     self.spare = self.spare or hire(self)
+    self.port:pass()
     serve(self, id, prepare, ...)
 end
 

@@ -27,6 +27,7 @@
 #define MAX_AT_ONCE 64     /* waits that were done at once, before others get a turn */
 #define MAX_SECONDS 1e9    /* of a wait; for ever is no longer than that */
 #define SHIELD_SECONDS 5.0 /* how long the closers of a cancelled task may wait */
+#define SOON 100           /* instructions */
 #define PATIENCE 1000000   /* instructions until an aborted task that goes on is interrupted again */
 #define HOG                                                                                                            \
     (50 * PATIENCE) /* instructions that code has after an interrupt that isn't for it, until it lets the loop turn */
@@ -894,11 +895,29 @@ bool rs_task_cancel_front(lua_State *L)
     return true;
 }
 
+/* Code of ours that is in the midst of a change that others may not see. */
+static bool is_ours(lua_State *L, lua_Debug *ar)
+{
+    static const char ours[] = "@rshell/shared/";
+    return lua_getinfo(L, "S", ar) && strncmp(ar->source, ours, sizeof ours - 1) == 0;
+}
+
+/* Lets others in, now or as soon as the code of ours that runs has ended. */
+static void heed_nudge(sched *s, lua_State *L, rs_task *t, lua_Debug *ar)
+{
+    if (!is_ours(L, ar)) {
+        atomic_store(&s->nudged, false);
+        if (!finalising(L))
+            take_turn(s, t);
+    } else if (!lua_gethook(L)) {
+        lua_sethook(L, on_interrupt, LUA_MASKCOUNT, SOON);
+    }
+}
+
 /* Runs in the interrupted code, at its next instruction. Comes back while the task is aborted, since a pcall may catch the
  * error, but lets closers run for a while. */
 static void on_interrupt(lua_State *L, lua_Debug *ar)
 {
-    (void)ar;
     sched *s = sched_of(L);
     rs_task *t = s->current;
     lua_sethook(L, NULL, 0, 0);
@@ -913,8 +932,8 @@ static void on_interrupt(lua_State *L, lua_Debug *ar)
         cancel(t, "interrupted");
     s->hog_since = 0;
     bool impatient = atomic_exchange(&s->impatient, false);
-    if (atomic_exchange(&s->nudged, false) && !finalising(L))
-        take_turn(s, t);
+    if (atomic_load(&s->nudged))
+        heed_nudge(s, L, t, ar);
     if (impatient && t != s->front && t != s->main) {
         s->hog_since = s->stamp;
         lua_sethook(L, on_interrupt, LUA_MASKCOUNT, HOG);

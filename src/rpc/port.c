@@ -226,8 +226,6 @@ rs_message *rs_port_take(rs_port *p)
     p->first = m->next;
     if (!p->first)
         p->last = &p->first;
-    else
-        wake(&p->spare, 0); /* who took this one may be held up by it */
     p->bytes -= m->len + sizeof *m;
     if (p->paused && p->bytes < MANY / 2) {
         p->paused = false;
@@ -265,6 +263,12 @@ static void abandon_spare(rs_wait *w)
 bool rs_port_pending(const rs_port *p)
 {
     return p->first != NULL;
+}
+
+void rs_port_call_spare(rs_port *p)
+{
+    if (p->first)
+        wake(&p->spare, 0);
 }
 
 int rs_port_stand_by(rs_port *p, rs_wait *w)

@@ -42,6 +42,9 @@ int rs_port_await(rs_port *p, rs_wait *w);
 int rs_port_stand_by(rs_port *p, rs_wait *w);
 bool rs_port_pending(const rs_port *p);
 
+/* Ends that wait if there is a message. */
+void rs_port_call_spare(rs_port *p);
+
 /* Why no more will come, or "". */
 const char *rs_port_why(const rs_port *p);
 

@@ -21,7 +21,7 @@ typedef struct lport {
     rs_buf scratch;
     rs_buf *to;          /* where a message is being written; NULL while none is */
     rs_message *message; /* the one that is being decoded */
-    bool reading;        /* a task is inside next, though it may not wait just now */
+    bool reading;        /* a task reads, or deals with what it has read; until it says pass() */
 } lport;
 
 static lport *check_port(lua_State *L, int i)
@@ -132,7 +132,6 @@ static int take_message(lua_State *L, lport *lp)
 {
     int count, top = lua_gettop(L);
     rs_message *m = lp->message;
-    lp->reading = false;
     lua_pushinteger(L, m->type);
     lua_pushinteger(L, m->id);
     int err = rs_codec_decode(L, m->data, m->len, lua_isnil(L, 2) ? 0 : 2, &count);
@@ -204,6 +203,16 @@ static int stand_by_on(lua_State *L, int status, lua_KContext ctx)
         if (!rs_task_wait_here(L, w, -1))
             return rs_task_wait(L, w, ctx, stand_by_on);
     }
+}
+
+/* port:pass(): who has read a message may be held up by it: the one who stands by reads what follows */
+static int l_pass(lua_State *L)
+{
+    lport *lp = luaL_checkudata(L, 1, PORT);
+    lp->reading = false;
+    if (lp->p)
+        rs_port_call_spare(lp->p);
+    return 0;
 }
 
 /* port:stand_by(): waits until there is a message that nobody reads, or none will come */
@@ -280,9 +289,9 @@ static int l_port_gc(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"stand_by", l_stand_by}, {"send", l_send},        {"room", l_room},    {"next", l_next},
-    {"lost", l_lost},         {"open", l_open},        {"claim", l_claim},  {"fail", l_fail},
-    {"widen", l_widen},       {"close", l_port_close}, {"__gc", l_port_gc}, {NULL, NULL},
+    {"pass", l_pass},        {"stand_by", l_stand_by}, {"send", l_send},   {"room", l_room}, {"next", l_next},
+    {"lost", l_lost},        {"open", l_open},         {"claim", l_claim}, {"fail", l_fail}, {"widen", l_widen},
+    {"close", l_port_close}, {"__gc", l_port_gc},      {NULL, NULL},
 };
 
 void rs_lport_register(lua_State *L)
