@@ -50,6 +50,18 @@ static void wake_taker(rs_port *p, int status)
 
 /* ---- what the link tells ---- */
 
+/* A cancel comes first: what stands before it may be a call that is answered at once and never ends. */
+static void add_message(rs_port *p, rs_message *m)
+{
+    if (m->type == RS_FRAME_CANCEL && p->first) {
+        m->next = p->first;
+        p->first = m;
+    } else {
+        *p->last = m;
+        p->last = &m->next;
+    }
+}
+
 static int queue(rs_port *p, uint8_t type, uint32_t id, const char *data, size_t n)
 {
     rs_message *m = malloc(sizeof *m + n);
@@ -58,8 +70,7 @@ static int queue(rs_port *p, uint8_t type, uint32_t id, const char *data, size_t
     *m = (rs_message){.type = type, .id = id, .len = n};
     if (n)
         memcpy(m->data, data, n);
-    *p->last = m;
-    p->last = &m->next;
+    add_message(p, m);
     p->bytes += n + sizeof *m;
     if (p->bytes > MANY && !p->paused) {
         p->paused = true;
