@@ -1,5 +1,5 @@
--- Random calls, callbacks, errors, cancels, futures, batches and drops from several tasks on several connections: every call
--- is accounted for, and nothing is left. SOAK=seconds makes it long, CONNECTIONS and TASKS wide; SEED repeats one.
+-- Random calls, callbacks, errors, cancels, futures, batches and drops from several tasks on several connections: every
+-- call is accounted for, and nothing is left. SOAK=seconds makes it long, CONNECTIONS and TASKS wide; SEED repeats one.
 
 local folder = arg[0]:gsub("[^/]*$", "")
 package.path = folder .. "../lib/?.lua;" .. package.path
@@ -89,7 +89,7 @@ local acts = {
         local list = {}
         for i = 1, 200 do list[i] = i end
         local n = 0
-        for _, v in ipairs(pick():call(function(l) return ref(l) end, list)) do n = n + v end
+        for _, v in ipairs(pick():call(function(l) return _ENV.ref(l) end, list)) do n = n + v end
         return n == 20100
     end,
     function()
