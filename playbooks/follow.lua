@@ -1,5 +1,5 @@
--- A file over there that is held open and followed: what is appended is told at once, by calls back to us, until a number
--- of lines has come.
+-- A file over there that is held open and followed: what is appended is told at once, by calls back to us, until a
+-- number of lines has come.
 -- usage: rshell run playbooks/follow.lua HOST FILE LINES [SSH_CONFIG]
 
 local host, file, lines, config = arg[1], arg[2], tonumber(arg[3]), arg[4]
@@ -34,7 +34,7 @@ local function follower(path, seconds)
         return self.lines
     end
 
-    return setmetatable({file = fs.open(path, "r"), lines = 0}, Follower)
+    return setmetatable({file = fs.open(path, "r"), lines = 0}, Follower) -- luacheck: ignore fs
 end
 
 local remote = conn:call(follower, file, 0.05)

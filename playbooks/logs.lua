@@ -8,7 +8,7 @@ local web <close> = cluster(hosts, {config = config})
 --- Runs over there, where `fs` is: the last lines that match, and of how many.
 local function matching(path, wanted, most)
     local found, total = {}, 0
-    for line in fs.lines(path) do
+    for line in fs.lines(path) do -- luacheck: ignore fs
         total = total + 1
         if line:find(wanted) then
             found[#found + 1] = line

@@ -14,6 +14,7 @@ typedef struct rs_port rs_port;
 
 typedef struct rs_message {
     struct rs_message *next;
+    const void *owner; /* for who takes it */
     uint8_t type;
     uint32_t id;
     size_t len;

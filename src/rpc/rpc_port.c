@@ -20,7 +20,7 @@ typedef struct lport {
     rs_port *p; /* NULL once closed */
     rs_buf scratch;
     rs_buf *to;          /* where a message is being written; NULL while none is */
-    rs_message *message; /* the one that is being decoded */
+    rs_message *message; /* those that are being decoded, the innermost first */
     bool reading;        /* a task reads, or deals with what it has read; until it says pass() */
 } lport;
 
@@ -121,10 +121,34 @@ static int l_room(lua_State *L)
     return rs_task_wait(L, w, 0, has_room);
 }
 
+/* While a message is being decoded others may be: an interrupt in the code that makes a value lets the loop turn. The owner of
+ * each is the coroutine that reads it; what it finds of its own when it reads the next one was left by an error. */
+static void keep_message(lua_State *L, lport *lp, rs_message *m)
+{
+    m->owner = L;
+    m->next = lp->message;
+    lp->message = m;
+}
+
 static void drop_message(lport *lp)
 {
-    free(lp->message);
-    lp->message = NULL;
+    rs_message *m = lp->message;
+    lp->message = m->next;
+    free(m);
+}
+
+static void drop_own(lua_State *L, lport *lp)
+{
+    while (lp->message && lp->message->owner == L)
+        drop_message(lp);
+}
+
+/* This one, and what others have left above it. */
+static void drop_upto(lport *lp, const rs_message *m)
+{
+    while (lp->message != m)
+        drop_message(lp);
+    drop_message(lp);
 }
 
 /* Pushes type, id and the values. */
@@ -139,7 +163,7 @@ static int take_message(lua_State *L, lport *lp)
         rs_error_push(L, rs_err_kind(err), "%s", lua_tostring(L, -1));
         return lua_error(L);
     }
-    drop_message(lp);
+    drop_upto(lp, m);
     return lua_gettop(L) - top;
 }
 
@@ -147,7 +171,7 @@ static int take_message(lua_State *L, lport *lp)
 static int l_lost(lua_State *L)
 {
     lport *lp = luaL_checkudata(L, 1, PORT);
-    if (!lp->message)
+    if (!lp->message || lp->message->owner != L)
         return 0;
     lua_pushinteger(L, lp->message->type);
     lua_pushinteger(L, lp->message->id);
@@ -159,13 +183,15 @@ static int next_on(lua_State *L, int status, lua_KContext ctx)
     (void)status;
     rs_wait *w = (rs_wait *)ctx;
     lport *lp = luaL_checkudata(L, 1, PORT);
-    drop_message(lp);
+    drop_own(L, lp);
     for (;;) {
         if (!lp->p)
             return rs_error_raise(L, RS_ECLOSED, NULL);
-        lp->message = rs_port_take(lp->p);
-        if (lp->message)
+        rs_message *m = rs_port_take(lp->p);
+        if (m) {
+            keep_message(L, lp, m);
             return take_message(L, lp);
+        }
         const char *why = rs_port_why(lp->p);
         if (*why) {
             rs_error_push(L, "closed", "%s", why);
@@ -283,7 +309,8 @@ static int l_port_close(lua_State *L)
 static int l_port_gc(lua_State *L)
 {
     lport *lp = luaL_checkudata(L, 1, PORT);
-    drop_message(lp);
+    while (lp->message)
+        drop_message(lp);
     rs_buf_fini(&lp->scratch);
     return l_port_close(L);
 }

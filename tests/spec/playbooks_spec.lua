@@ -15,8 +15,9 @@ local SECONDS = 30 -- against hangs only
 
 local entries = {}
 for i = 1, 3 do
-    entries[i] = ("Host web%d\n  HostKeyAlias [127.0.0.1]:%d\n  HostName 127.0.0.1\n  Port %d\n  User %s\n  IdentityFile %s\n"
-        .. "  UserKnownHostsFile %s\n"):format(i, bed.port, bed.port, bed.user, bed.key, bed.known_hosts)
+    entries[i] = ("Host web%d\n  HostKeyAlias [127.0.0.1]:%d\n  HostName 127.0.0.1\n  Port %d\n  User %s\n"
+        .. "  IdentityFile %s\n  UserKnownHostsFile %s\n")
+        :format(i, bed.port, bed.port, bed.user, bed.key, bed.known_hosts)
 end
 config:write(table.concat(entries), {mode = "600"})
 shared:mkdir {mode = "755"}

@@ -23,7 +23,8 @@ conn:execute [[
     function fails() error "as it should" end
     print ""
 ]]
-local numbers, twice, same, fails = conn.namespace.numbers, conn.namespace.twice, conn.namespace.same, conn.namespace.fails
+local over = conn.namespace
+local numbers, twice, same, fails = over.numbers, over.twice, over.same, over.fails
 conn:stdio {stdout = function() end}
 
 -- A module with five others, two levels deep.
