@@ -110,5 +110,22 @@ spec.test("a module and the five that it requires are at most 2", function(t)
     end)
 end)
 
+spec.test("a link that is cut fails all who wait, with why", function(t)
+    local other = server:connect()
+    local nap = conn:execute "return function() sleep(60) end"
+    local tasks = {
+        task.spawn(conn.execute, conn, "sleep(60)"), task.spawn(nap),
+        task.spawn(other.call, other, function(f) f() end, nap),
+    }
+    task.sleep(3 * DELAY)
+    link:cut()
+    for i, each in ipairs(tasks) do
+        local ok, e = pcall(each.await, each, 30)
+        t.same({ok, e.kind}, {false, "closed"}, "task " .. i)
+        t.match(e.message, "reset")
+    end
+    t.same({conn.closed, other.closed, server.closed}, {true, true, true})
+end)
+
 server:close()
 spec.finish()

@@ -62,6 +62,7 @@ function M.open(s, opts)
     local peer, call = context.open(parent, {
         host = v.conn.name, serve = M.served(core), pack = ship.pack,
         on_event = function(_, which, chunk) to:take(which, chunk) end,
+        explain = function(why) return parent.why or why end, -- with the link all of its contexts end
     }, {protocol = 1, lua = rpc.LUA, keepalive = 0}, function(number)
         return parent:start(0, "context.start", number, settings(v, opts))
     end)
