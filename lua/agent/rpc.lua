@@ -40,6 +40,8 @@ end
 
 -- ---- its life ----
 
+local ENDED = "the other side has ended" -- as a link and a BYE without words say it; it is no failure
+
 ---@param context integer
 ---@param memory integer bytes of its heap; 0 for no limit
 ---@param version string
@@ -62,12 +64,10 @@ return function(context, memory, version)
     self.memory, self.modules = memory, import.loaded
     self.described[getmetatable(w.namespace)] = false -- what it inherits are no methods of it
     output.install(self, link, w.builtins)
-    world.fill(w, import, function(why)
-        io.stderr:write(why, "\n")
-        self:close(why)
-    end)
+    world.fill(w, import, function(why) self:close(why) end)
     self.port:send(rpc.FRAME.HELLO, 0, nil, {protocol = 1, version = version, lua = rpc.LUA, pid = own.pid()})
     while not self.why do ended:wait() end
     link:close()
+    if self.why ~= ENDED then io.stderr:write(self.why, "\n") end -- the last line is what its waiters are told
     return 0
 end
