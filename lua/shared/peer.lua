@@ -20,6 +20,7 @@ local CANCEL_SECONDS = 5 -- that the other side has to end what was cancelled
 local AHEAD = 100000 -- calls that a cancel may overtake
 local RELEASE_SECONDS = 0.05 -- that dropped references wait for others
 local NESTED = 200 -- calls inside each other
+local CLOSED = "closed" -- why, where we have done it
 local FRAME, EXT = rpc.FRAME, rpc.EXT
 
 ---@class rshell.Peer
@@ -29,7 +30,8 @@ local Peer = {}
 Peer.__index = Peer
 
 local function closed(self)
-    err.raise {kind = "closed", host = self.host, message = "the connection to the agent is gone: " .. self.why}
+    local gone = self.why == CLOSED and "was closed here" or "is gone: " .. self.why
+    err.raise {kind = "closed", host = self.host, message = "the connection to the agent " .. gone}
 end
 
 -- ---- calling ----
@@ -413,7 +415,7 @@ function Peer:leave(seconds)
     local stop = task.now() + seconds
     if not self.why then post(self, FRAME.BYE, 0) end
     while not self.why and task.now() < stop do self.gone:wait(stop - task.now()) end
-    self:close "closed"
+    self:close(CLOSED)
 end
 
 --- Tells the other side of ourselves.

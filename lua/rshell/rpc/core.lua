@@ -136,7 +136,7 @@ end
 --- At once, without waiting.
 function Core:drop()
     if self.server then self.server.connections[self] = nil end
-    if self.peer then self.peer:close "this connection was closed" end
+    if self.peer then self.peer:close "closed" end
 end
 
 --- Ends its process, and waits until it is gone.
