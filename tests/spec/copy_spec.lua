@@ -467,7 +467,7 @@ spec.test("resume in a tree, with delete", function(t)
     local from, to = odd.dir(t, m), odd.dir(t, other)
     local src = tree(from);
     (src / "big"):write(("x"):rep(5000000))
-    broken_off(t, src, to / "dst", {resume = true, delete = true}, 1500000)
+    broken_off(t, src, to / "dst", {resume = true, delete = true}, 4000000) -- more than may be under way
     local left = t.ok(partial(to / "dst"))
     local size = left:size();
     (to / "dst/stranger"):write ""

@@ -70,7 +70,7 @@ spec.test("fs: folders", function(t)
     end
     t.eq(all(fs.walk(top)), "in:dir in/deep:dir in/y.c:file x.c:file")
     t.eq(all(fs.walk(top, {filter = "*.c"})), "in/y.c:file x.c:file")
-    t.eq(all(fs.walk(top, {filter = function(path) return path:find "y" end})), "in/y.c:file")
+    t.eq(all(fs.walk(top, {filter = function(path) return path:find "y%.c$" end})), "in/y.c:file")
     t.eq(all(fs.iterdir(top)), "in:dir x.c:file")
     local temp = fs.tempdir()
     t.eq(fs.is_dir(temp), true)
