@@ -334,9 +334,9 @@ spec.test("programs and files of another machine; a line of :host, :cd and !", f
     s:ready()
     s:line ":cd /etc"
     s:see "rsh bed:/etc>"
-    s:line "!sleep 1; stty size"
+    s:line "!until [ \"$(stty size)\" = '30 100' ]; do sleep 0.1; done; echo wide"
     tmux("resize-window", "-t", s.name, "-x", 100, "-y", 30)
-    s:see "\n30 100\n"
+    s:see "\nwide\n"
     s:ready()
     s:line "m.pwd()"
     s:see "\n/etc\n"

@@ -102,6 +102,16 @@ end
 
 -- ---- until it stands ----
 
+local LOST_SECONDS = 0.2 -- that the news of a lost connection may come after the ends of its channels
+
+--- Why the connection is gone, or nil. What ends without a word of ours may have ended with it.
+local function lost(connector, words)
+    local stop = task.now() + LOST_SECONDS
+    local silent = words:find "^noise" or words:find "^exec"
+    while silent and not connector.broken() and task.now() < stop do task.sleep(LOST_SECONDS / 10) end
+    return connector.broken()
+end
+
 local reasons = {
     uname = function(what) return ("there is none for %s"):format(what) end,
     gzip = function() return "no gzip to unpack the agent with" end,
@@ -124,7 +134,7 @@ function M.start(connector, how)
         local begun, words = try(connector, setmetatable({arch = arch, image = image, skip = skip, raw = raw},
             {__index = how}))
         if begun then return begun, arch end
-        local why = connector.broken()
+        local why = lost(connector, words)
         if why then return nil, why, "ECLOSED" end
         local what, rest = words:match "^(%S+)%s*(.*)$"
         local other = what == "uname" and rest:match "^Linux (%S+)$"
