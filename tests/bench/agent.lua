@@ -16,17 +16,7 @@ local function wanted(name) return next(parts) == nil or parts[name] end
 
 here.install("-d", "-o", bed.user, "-m", "755", DIR)
 local config = DIR .. "/config"
-here:path(config):write(([[
-Host *
-    User %s
-    Port %d
-    IdentityFile %s
-    IdentitiesOnly yes
-    UserKnownHostsFile %s
-    GlobalKnownHostsFile /dev/null
-    BatchMode yes
-    Ciphers %s
-]]):format(bed.user, bed.port, bed.key, bed.known_hosts, CIPHER))
+bench.ssh_config(bed, config, "Ciphers " .. CIPHER)
 
 local function connect(agent)
     local m = rshell.ssh("127.0.0.1", {config = config, agent = agent})

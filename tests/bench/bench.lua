@@ -57,4 +57,19 @@ function M.have(name)
     print(("%-34s %-28s not installed"):format("", name))
 end
 
+--- Writes how everybody, ssh and what is built on it too, comes to the server of a bed.
+function M.ssh_config(bed, path, more)
+    here:path(path):write(([[
+Host *
+    User %s
+    Port %d
+    IdentityFile %s
+    IdentitiesOnly yes
+    UserKnownHostsFile %s
+    GlobalKnownHostsFile /dev/null
+    BatchMode yes
+    %s
+]]):format(bed.user, bed.port, bed.key, bed.known_hosts, more or ""))
+end
+
 return M

@@ -13,16 +13,7 @@ local CALLS, FLIGHT, BLOCKS, MIB = 2000, 2000, 10, 1024 * 1024
 local ADDRESS = "127.0.0.1"
 local config = tostring(bed.tmp / "ssh_config")
 
-here:path(config):write(([[
-Host *
-    User %s
-    Port %d
-    IdentityFile %s
-    IdentitiesOnly yes
-    UserKnownHostsFile %s
-    GlobalKnownHostsFile /dev/null
-    BatchMode yes
-]]):format(bed.user, bed.port, bed.key, bed.known_hosts))
+bench.ssh_config(bed, config)
 
 -- ---- ours ----
 

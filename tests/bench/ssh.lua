@@ -24,16 +24,7 @@ local function write_config()
     local keys, public = {}, here:path(bed.host_key .. ".pub"):read():match "^(%S+ %S+)"
     for i = 1, 254 do keys[i] = ("[127.0.0.%d]:%d %s\n"):format(i, bed.port, public) end
     here:path(bed.known_hosts):write(table.concat(keys))
-    here:path(config):write(([[
-Host *
-    User %s
-    Port %d
-    IdentityFile %s
-    IdentitiesOnly yes
-    UserKnownHostsFile %s
-    GlobalKnownHostsFile /dev/null
-    BatchMode yes
-]]):format(bed.user, bed.port, bed.key, bed.known_hosts))
+    bench.ssh_config(bed, config)
 end
 write_config()
 

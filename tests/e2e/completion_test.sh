@@ -3,8 +3,8 @@
 # shellcheck disable=SC2016 # what is quoted is for other shells
 set -u
 dir=$TMPDIR/completion
-mkdir -p "$dir/home/.ssh" "$dir/home/.config/rshell" "$dir/bin" "$dir/work/folder"
-cd "$dir/work" || exit 1
+mkdir -p "$dir/home/.ssh" "$dir/home/.config/rshell" "$dir/bin" "$dir/place/folder"
+cd "$dir/place" || exit 1
 trap 'tmux -L c kill-server 2>/dev/null; cd / && rm -rf "$dir"' EXIT
 export TMUX_TMPDIR=$dir HOME=$dir/home XDG_CONFIG_HOME=$dir/home/.config XDG_DATA_HOME=$dir/home/.data
 export PATH=$dir/bin:$PATH
