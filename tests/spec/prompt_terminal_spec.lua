@@ -191,6 +191,7 @@ spec.test("Ctrl-D with work under way asks once", function(t)
     s:see "task"
     s:line ":jobs"
     s:see "1  task %(waiting%)"
+    s:ready()
     s:keys "C-d"
     s:see "1 job still runs"
     s:ready()
@@ -213,8 +214,8 @@ spec.test("programs get the terminal, and give it back; so does one that is kill
     s:ready()
     s:line "!exit 3"
     s:see "exit status 3"
-    s:line "!sleep 1000"
-    rshell.sleep(0.3)
+    s:line "!echo it runs; exec sleep 1000"
+    s:see "\nit runs\n"
     s:keys "C-c"
     s:see "ended by signal INT"
     leave(s)
@@ -227,10 +228,10 @@ spec.test("the window gets another size", function(t)
     s:see("rsh> " .. ("x"):rep(45) .. "\n" .. ("x"):rep(15))
     tmux("resize-window", "-t", s.name, "-x", 100, "-y", 20)
     s:see("rsh> " .. ("x"):rep(60) .. "\n$")
-    rshell.sleep(0.5) -- tmux tells a second change later
     s:keys "C-c"
-    s:line "!stty size"
-    s:see "\n20 100\n"
+    s:ready()
+    s:line "!until [ \"$(stty size)\" = '20 100' ]; do sleep 0.1; done; echo wide" -- tmux tells a second change later
+    s:see "\nwide\n"
     leave(s)
 end)
 
