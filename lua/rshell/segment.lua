@@ -116,6 +116,7 @@ end
 ---@param where {stage: integer, step: string, file: string?}
 function M.fail(plan, segment, text, name, where)
     local s, stage = segment.commands[where.stage], segment.stages[where.stage]
+    view.check_failed(s.view, name)
     local message, kind, hint = describe(s, stage, text, name, where)
     err.raise {
         kind = kind or err.kind_of(name), message = message, hint = hint or view.hint(text), host = s.view.conn.name,

@@ -59,6 +59,13 @@ function M.check(v)
     err.raise {kind = "closed", host = conn.name, message = text}
 end
 
+--- Raises where an operation has failed since its machine is gone: that says more than what became of the operation.
+---@param v rshell.View
+---@param name string "ECONNRESET"
+function M.check_failed(v, name)
+    if err.kind_of(name) == "closed" then M.check(v) end
+end
+
 --- The error that tells why the streams of a program are closed: what happened to its machine, if anything has.
 ---@param v rshell.View
 ---@param handle table the program's
@@ -86,6 +93,7 @@ end
 ---@param name string "ENOENT"
 ---@param more table? further fields
 function M.fail(v, what, text, name, more)
+    M.check_failed(v, name)
     local e = more or {}
     e.kind, e.host, e.name = err.kind_of(name), v.conn.name, name
     e.hint = e.hint or M.hint(text)
