@@ -2,31 +2,10 @@
 # The command line: every form, what it prints and how it ends.
 # shellcheck disable=SC2016 # what is quoted is for another shell, or Lua
 set -u
-dir=$TMPDIR/cli
-mkdir "$dir"
-cd "$dir" || exit 1
-trap 'cd / && rm -rf "$dir"' EXIT
+. "$(dirname "$0")/../lib/tap.sh"
+enter cli
 PATH=$(dirname "$RSHELL"):$PATH
 unset RSHELL_LOG
-
-number=0
-# outcome NAME TRUTH DIAGNOSTICS
-outcome() {
-    number=$((number + 1))
-    if [ "$2" = 1 ]; then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        # shellcheck disable=SC2001 # every line
-        sed 's/^/# /' <<<"$3"
-    fi
-}
-
-# skip NAME REASON
-skip() {
-    number=$((number + 1))
-    echo "ok $number - $1 # SKIP $2"
-}
 
 # is NAME STATUS OUT ERR COMMAND...: the command ends like this and prints this; OUT and ERR are patterns of `case`.
 is() {
@@ -292,4 +271,4 @@ exec 8>&-
 [ $status = 143 ] && truth=1 || truth=0
 outcome "SIGTERM while the script is read" "$truth" "status $status"
 
-echo "1..$number"
+finish

@@ -2,7 +2,8 @@
 # What Tab does in bash, zsh and fish, each run as people run it.
 # shellcheck disable=SC2016 # what is quoted is for other shells
 set -u
-dir=$TMPDIR/completion
+. "$(dirname "$0")/../lib/tap.sh"
+enter completion
 mkdir -p "$dir/home/.ssh" "$dir/home/.config/rshell" "$dir/bin" "$dir/place/folder"
 cd "$dir/place" || exit 1
 trap 'tmux -L c kill-server 2>/dev/null; cd / && rm -rf "$dir"' EXIT
@@ -27,27 +28,10 @@ delta.example,192.0.2.9 ssh-ed25519 AAAA
 KNOWN
 echo 'alps: alpha,alpine' >"$HOME/.config/rshell/groups"
 
-number=0
-outcome() {
-    number=$((number + 1))
-    if [ "$2" = 1 ]; then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        # shellcheck disable=SC2001 # every line
-        sed 's/^/# /' <<<"$3"
-    fi
-}
-
 is() {
     local truth=0
     [ "$2" = "$3" ] && truth=1
     outcome "$1" $truth "expected: $3"$'\n'"got: $2"
-}
-
-skip() {
-    number=$((number + 1))
-    echo "ok $number - $1 # SKIP $2"
 }
 
 # ---- host names ----
@@ -197,4 +181,4 @@ if command -v fish >/dev/null; then
 else
     skip "fish" "no fish"
 fi
-echo "1..$number"
+finish

@@ -1,45 +1,40 @@
 #!/usr/bin/env bash
 # The manual pages that the build has made: complete, and without a warning of what shows them.
 set -u
+. "$(dirname "$0")/../lib/tap.sh"
 build=$(dirname "$RSHELL")
 root=$(cd "$(dirname "$0")/../.." && pwd)
 
-number=0
-outcome() {
-    number=$((number + 1))
-    if [ -z "$2" ]; then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        # shellcheck disable=SC2001 # every line
-        sed 's/^/# /' <<<"$2"
-    fi
+# nothing NAME TEXT: passes where there is none
+nothing() {
+    local truth=0
+    [ -n "$2" ] || truth=1
+    outcome "$1" $truth "$2"
 }
 
 if ! command -v scdoc >/dev/null || ! command -v groff >/dev/null; then
-    echo "1..0 # SKIP no scdoc, or no groff"
-    exit
+    skip_all "no scdoc, or no groff"
 fi
 
 sources=$(cd "$root/doc" && printf '%s\n' *.[0-9].scd* | sed 's/\.scd.*$//')
 pages=$(find "$build/doc" -name '*.[0-9]' -printf '%f\n')
-outcome "each source is a page" "$(comm -23 <(sort <<<"$sources") <(sort <<<"$pages"))"
+nothing "each source is a page" "$(comm -23 <(sort <<<"$sources") <(sort <<<"$pages"))"
 for page in $pages; do
     file=$(find "$build/doc" -name "$page")
-    outcome "$page: no warnings" "$(groff -man -ww -rCHECKSTYLE=3 -z -Tutf8 "$file" 2>&1)"
+    nothing "$page: no warnings" "$(groff -man -ww -rCHECKSTYLE=3 -z -Tutf8 "$file" 2>&1)"
     text=$(groff -man -Tutf8 -P-cbou "$file" 2>&1)
     name=${page%.*} missing=
     for head in NAME "SEE ALSO" "$name - "; do
         grep -qF -- "$head" <<<"$text" || missing+=" $head"
     done
-    outcome "$page: has its parts" "$missing"
-    outcome "$page: nothing is left over of its source" "$(grep -n '@[a-z]*@\|```' <<<"$text")"
+    nothing "$page: has its parts" "$missing"
+    nothing "$page: nothing is left over of its source" "$(grep -n '@[a-z]*@\|```' <<<"$text")"
     # What SEE ALSO and others name of ours must be there.
     gone=
     while read -r other; do
         other=${other%)}
         grep -qx "${other/(/.}" <<<"$pages" || gone+=" $other"
     done < <(grep -o 'rshell\(-[a-z]*\)\?([0-9])' <<<"$text" | sort -u)
-    outcome "$page: the pages that it names are there" "$gone"
+    nothing "$page: the pages that it names are there" "$gone"
 done
-echo "1..$number"
+finish

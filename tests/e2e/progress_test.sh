@@ -1,16 +1,14 @@
 #!/usr/bin/env bash
 # The line of progress in a window that changes its size, as a terminal shows it in the end.
 set -u
-dir=$TMPDIR/progress
-mkdir "$dir"
-cd "$dir" || exit 1
+. "$(dirname "$0")/../lib/tap.sh"
+enter progress
 export TMUX_TMPDIR=$dir
 unset NO_COLOR CLICOLOR_FORCE TMUX
 trap 'tmux -L p kill-server 2>/dev/null; cd / && rm -rf "$dir"' EXIT
 
 if ! command -v tmux >/dev/null; then
-    echo "1..0 # SKIP no tmux"
-    exit
+    skip_all "no tmux"
 fi
 
 cat >script.lua <<'LUA'
@@ -50,21 +48,12 @@ shows() {
 }
 
 wanted=$(seq -f 'line %g' 30; echo '日本語 meanwhile'; echo after)
-number=0
-outcome() {
-    number=$((number + 1))
-    if [ "$2" = 1 ]; then
-        echo "ok $number - $1"
-    else
-        echo "not ok $number - $1"
-        screen | sed 's/^/# /'
-    fi
-}
+tmux -L p -f /dev/null new-session -d -s keep sleep inf # else the server goes with its last window
 
 # resized COLUMNS...: the screen at the end, after the window had these widths one after the other
 resized() {
     rm -f go end over
-    tmux -L p -f /dev/null new-session -d -s s -x 100 -y 20 "exec '$RSHELL' script.lua"
+    tmux -L p new-session -d -s s -x 100 -y 20 "exec '$RSHELL' script.lua"
     await "it starts" shows word
     for columns in "$@"; do
         tmux -L p resize-window -t s -x "$columns" -y 20
@@ -76,10 +65,10 @@ resized() {
     touch end
     await "it ends" test -e over
     await "the last line" shows after
-    local got
+    local got truth=0
     got=$(screen | sed '/^$/d')
-    [ "$got" = "$wanted" ] && truth=1 || truth=0
-    outcome "a window of $*" "$truth"
+    [ "$got" = "$wanted" ] && truth=1
+    outcome "a window of $*" $truth "$(screen)"
     tmux -L p kill-session -t s
 }
 
@@ -87,4 +76,4 @@ resized 100
 resized 40
 resized 30 90
 resized 120 25 60 20
-echo "1..$number"
+finish

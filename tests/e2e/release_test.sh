@@ -4,44 +4,20 @@
 set -u
 build=$(cd "$(dirname "$RSHELL")" && pwd)
 source=$(cd "$(dirname "$0")/../.." && pwd)
-dir=$TMPDIR/release
-mkdir "$dir"
-cd "$dir" || exit 1
-trap 'cd / && rm -rf "$dir"' EXIT
+. "$source/tests/lib/tap.sh"
+enter release
 # The compression that Debian wants takes its time.
 export DPKG_DEB_COMPRESSOR_TYPE=gzip
 unset DESTDIR NO_COLOR CLICOLOR_FORCE
 export PATH=$PATH:/usr/sbin:/sbin
 
 if ! command -v dpkg-deb >/dev/null || ! command -v strip >/dev/null; then
-    echo "1..0 # SKIP no dpkg-deb, or no strip"
-    exit
+    skip_all "no dpkg-deb, or no strip"
 fi
 
 if grep -qa __asan_init "$RSHELL"; then
-    echo "1..0 # SKIP nobody packages a build with sanitizers"
-    exit
+    skip_all "nobody packages a build with sanitizers"
 fi
-
-number=0
-# check NAME COMMAND...: the command succeeds
-check() {
-    local name=$1 said
-    shift
-    number=$((number + 1))
-    if said=$("$@" 2>&1); then
-        echo "ok $number - $name"
-    else
-        echo "not ok $number - $name"
-        # shellcheck disable=SC2001 # every line
-        sed 's/^/# /' <<<"$said"
-    fi
-}
-
-skip() {
-    number=$((number + 1))
-    echo "ok $number - $1 # SKIP $2"
-}
 
 same() {
     diff <(printf '%s\n' "$1") <(printf '%s\n' "$2")
@@ -123,4 +99,4 @@ if command -v meson >/dev/null; then
 else
     skip "without pkg-config" "no meson"
 fi
-echo "1..$number"
+finish
