@@ -15,19 +15,55 @@ local members = {}
 local fields = {}
 M.members, M.fields = members, fields
 
---- A future of what fn(...) gives, in a task; where that is cancelled before it runs, abandon() is called.
-function M.new(abandon, fn, ...)
-    local f = {abandon = abandon}
-    f.task = task.spawn(function(...)
-        f.runs = true
-        return fn(...)
-    end, ...)
-    return make(f)
+-- A future is a task, or a call that peer has sent, which needs none unless it fails or is cancelled. So many calls in
+-- flight are cheap, and a failure that nobody asks for is told as that of any task.
+
+--- A future of what fn(...) gives, in a task.
+function M.new(fn, ...)
+    return make {task = task.spawn(fn, ...)}
 end
 
 --- A future that has failed already.
 function M.failed(e)
-    return M.new(nil, error, e, 0)
+    return M.new(error, e, 0)
+end
+
+local function results(f)
+    if f.settle then f.settle(f.of) end
+    return f.peer:answer(f.call)
+end
+
+--- For rshell.shared.peer.
+local function fail(f)
+    f.task = f.task or task.spawn(results, f)
+end
+
+--- The future of a call that peer has sent. settle(of) is called, and may wait, before its results are given.
+---@param peer rshell.Peer
+---@param call table
+---@param settle function?
+---@param of any
+function M.of_call(peer, call, settle, of)
+    local f = {peer = peer, call = call, settle = settle, of = of, fail = fail}
+    call.future = f
+    return make(f)
+end
+
+--- The same, where a task does more than wait: fn(...) finishes the call.
+function M.of_task(peer, call, fn, ...)
+    return make {peer = peer, call = call, task = task.spawn(fn, ...)}
+end
+
+local function is_done(f)
+    local t = f.task
+    if t then return t.done end
+    return f.call.done or false
+end
+
+local function get(f)
+    while not f.task and not f.call.done do f.peer:await(f.call) end
+    if f.task then return f.task:await() end
+    return results(f)
 end
 
 --- Its results, or its error raised. Past so many seconds it raises kind timeout, and the call goes on.
@@ -35,10 +71,10 @@ end
 function members:await(seconds)
     local f = state(self)
     options.seconds("await", seconds)
-    if f.task.done or not seconds then return f.task:await() end
-    local got = table.pack(pcall(f.task.await, f.task, seconds))
+    if not seconds or is_done(f) then return get(f) end
+    local got = table.pack(pcall(task.timeout, seconds, get, f))
     if got[1] then return table.unpack(got, 2, got.n) end
-    if f.task.done then return f.task:await() end
+    if is_done(f) then return get(f) end
     if err.is(got[2]) and got[2].kind == "timeout" then
         got[2].message = ("the call was not done after %g s; it goes on"):format(seconds)
     end
@@ -46,35 +82,42 @@ function members:await(seconds)
 end
 
 function members:ready()
-    return state(self).task.done
+    return is_done(state(self))
 end
 
 --- Calls fn(future) when it is done: at once where it is.
 ---@param fn function
 function members:on(fn)
     local f = state(self)
-    if f.task.done then
+    if is_done(f) then
         fn(self)
     else
         task.spawn(function()
-            pcall(f.task.await, f.task)
+            pcall(get, f)
             fn(self)
         end)
     end
     return self
 end
 
+local function give_up(f)
+    f.peer:cancel(f.call)
+    err.raise {kind = "cancelled", message = "the task was cancelled"}
+end
+
 --- Ends the call, over there too.
 function members:cancel()
     local f = state(self)
-    if f.task.done then return end
-    f.task:cancel()
-    if not f.runs and f.abandon then f.abandon() end
+    if is_done(f) then return end
+    if f.task then f.task:cancel() end
+    if not f.call then return end
+    f.task = task.spawn(give_up, f)
+    f.peer:wake(f.call)
 end
 
 --- What it failed with; nil while it goes on.
 function fields.error(f)
-    if not f.task.done then return nil end
+    if not is_done(f) or not f.task then return nil end
     local ok, e = pcall(f.task.await, f.task)
     return not ok and e or nil
 end
@@ -87,12 +130,7 @@ function mt.__index(self, key)
 end
 
 function mt.__tostring(self)
-    return ("future (%s)"):format(state(self).task.done and "ready" or "under way")
-end
-
---- The future of a call that peer has sent; finish(...) waits for it.
-function M.of_call(peer, call, finish, ...)
-    return M.new(function() task.spawn(peer.cancel, peer, call) end, finish, ...)
+    return ("future (%s)"):format(is_done(state(self)) and "ready" or "under way")
 end
 
 local function is_callable(v)
@@ -107,8 +145,8 @@ function M.async(fn)
     return function(...)
         local ok, peer, call = pcall(proxy.start, fn, ...)
         if not ok then return M.failed(peer) end
-        if not peer then return M.new(nil, fn, ...) end
-        return M.of_call(peer, call, peer.finish, peer, call)
+        if not peer then return M.new(fn, ...) end
+        return M.of_call(peer, call)
     end
 end
 

@@ -36,7 +36,8 @@ end
 
 -- ---- calling ----
 
-local function answer(self, call)
+--- The results of a call that is done; raises what it raised.
+function Peer:answer(call)
     local n = call.n
     if n == 1 then return call[1] end
     if n then return table.unpack(call, 1, n) end
@@ -82,7 +83,7 @@ function Peer:start(target, name, ...)
     if self.why then closed(self) end
     local id = self.last % 0xffffffff + 1
     self.last = id
-    local call = {false, false, id = id, n = false, event = false}
+    local call = {false, false, id = id, n = false, done = nil, event = nil} -- or a future: it need not grow
     local depth = task.locals().depth
     if depth then target = depth <= NESTED and {target, depth} or is_too_deep() end
     if self:send(FRAME.CALL, id, target, name, ...) then call.crowded = true end
@@ -90,17 +91,22 @@ function Peer:start(target, name, ...)
     return call
 end
 
---- Events are for the calls that come after, too.
-local function await(self, call)
+--- Waits until a call is done, or somebody says wake(). Who is aborted meanwhile leaves it going on.
+function Peer:await(call)
     if call.crowded then self.port:room() end
     if call.done then return end
-    local events = self.events
+    if call.event then return call.event:wait() end
+    local events = self.events -- of calls that are done: they do for others
     local n = #events
     local event = events[n] or task.event()
     events[n] = nil
     call.event = event
-    while not call.done do event:wait() end
-    events[#events + 1] = event
+    event:wait()
+    if call.done then events[#events + 1] = event end
+end
+
+function Peer:wake(call)
+    if call.event then call.event:notify() end
 end
 
 local function await_the_rest(call)
@@ -118,13 +124,14 @@ end
 --- The results of a call that was started; raises what it raised.
 function Peer:finish(call)
     if not call.done then
-        local ok, e = pcall(await, self, call)
+        local ok, e
+        repeat ok, e = pcall(self.await, self, call) until call.done or not ok
         if not ok then
             self:cancel(call)
             error(e, 0)
         end
     end
-    return answer(self, call)
+    return self:answer(call)
 end
 
 --- Calls and waits for the results.
@@ -290,24 +297,31 @@ handlers[FRAME.CANCEL] = function(self, id)
     end
 end
 
-local function done(self, id)
+local function call_of(self, id)
     local call = self.calls[id]
     if not call then error("an answer came to a call that was never made", 0) end
     self.calls[id] = nil
-    call.done = true
-    if call.event then call.event:notify() end
     return call
 end
 
+--- Its answer is there, or none will be.
+local function done(call)
+    call.done = true
+    if call.event then call.event:notify() end
+    if not call.n and call.future then call.future:fail() end
+end
+
 handlers[FRAME.REPLY] = function(self, id, ...)
-    local call = done(self, id)
-    local n = select("#", ...)
+    local call, n = call_of(self, id), select("#", ...)
     call.n, call[1], call[2] = n, ...
     if n > 2 then table.move({...}, 3, n, 3, call) end
+    done(call)
 end
 
 handlers[FRAME.RAISE] = function(self, id, e)
-    done(self, id).raised = e or {}
+    local call = call_of(self, id)
+    call.raised = e or {}
+    done(call)
 end
 
 handlers[FRAME.RELEASE] = function(self, _, ...)
@@ -399,8 +413,7 @@ function Peer:close(why)
     self.port:close()
     for id, call in pairs(self.calls) do
         self.calls[id] = nil
-        call.done = true
-        if call.event then call.event:notify() end
+        done(call)
     end
     for _, worker in pairs(self.workers) do worker.task:cancel() end
     self.sweep:notify()

@@ -72,6 +72,38 @@ spec.test("a future that fails", function(t)
     t.eq(error_of(f.await, f).message, "no")
 end)
 
+spec.test("a failure that nobody asks for is told, as that of any task", function(t)
+    local told = {}
+    task.on_unobserved(function(e) told[#told + 1] = e end)
+    t.defer(task.on_unobserved, function() end)
+    local fails = conn:eval "function(x) error(x, 0) end"
+    rshell.async(fails)("not asked for")
+    pcall(function() rshell.async(fails)("asked for"):await() end)
+    rshell.async(fails)("cancelled"):cancel()
+    conn:ping()
+    for _ = 1, 3 do
+        collectgarbage()
+        task.sleep(0.01)
+    end
+    t.same({#told, told[1] and told[1].message}, {1, "not asked for"})
+end)
+
+spec.test("several may await one future, and one of them may give up", function(t)
+    local f = conn:async(function()
+        sleep(0.2)
+        return "once"
+    end)
+    local a, b, c = task.spawn(f.await, f), task.spawn(f.await, f), task.spawn(f.await, f)
+    task.sleep(0.02)
+    a:close()
+    t.same({b:await(), c:await()}, {"once", "once"})
+    local ends = conn:async(function() sleep(60) end)
+    local waits = task.spawn(ends.await, ends)
+    task.sleep(0.02)
+    ends:cancel()
+    t.raises("cancelled", function() waits:await() end)
+end)
+
 spec.test("on calls back, at once where it is done", function(t)
     local f = conn:async(function()
         sleep(0.02)

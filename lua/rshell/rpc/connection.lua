@@ -86,7 +86,8 @@ function members:async(fn, ...)
     local async, peer = require "rshell.async", c.core.peer
     local ok, begun = pcall(peer.start, peer, 0, "call", shipped(c, "async", fn), ...)
     if not ok then return async.failed(begun) end
-    return async.of_call(peer, begun, c.core.finish_within, c.core, c.timeout, begun)
+    if c.timeout then return async.of_task(peer, begun, c.core.finish_within, c.core, c.timeout, begun) end
+    return async.of_call(peer, begun, c.core.settle, c.core)
 end
 
 --- fn(b) makes calls that may name the results of earlier ones, all in one round trip; its values.

@@ -89,8 +89,12 @@ end
 -- ---- using ----
 
 --- What came as output before a result is passed on before the result is.
+function Core:settle()
+    if self.output.first then self.output:settle() end
+end
+
 local function settled(core, ...)
-    if core.output.first then core.output:settle() end
+    core:settle()
     return ...
 end
 
