@@ -149,10 +149,10 @@ end
 ---@param p rshell.agent.Process
 ---@param stages rshell.ProcStage[] as they were
 ---@param pty table?
----@param on_terminal boolean
-function M.attach(p, stages, pty, on_terminal)
+---@param ours {rows: integer, cols: integer}? its terminal, where that is ours
+function M.attach(p, stages, pty, ours)
     p.pty = pty
-    foreground.attach(p, p, stages, on_terminal)
+    foreground.attach(p, p, stages, ours)
 end
 
 -- ---- listeners ----

@@ -182,11 +182,11 @@ local function spawn(b, spec)
     if not spec.foreground and not foreground.inherits(stages) or not b:agent() then
         return call(b, "proc", "spawn", spec)
     end
-    local there, on_terminal = foreground.prepare(spec, stages)
+    local there, ours = foreground.prepare(spec, stages)
     local p, text, name, where = call(b, "proc", "spawn", {
         stages = handles.without_ours(stages, there.pty), pty = there.pty, keep = spec.keep,
     })
-    if p then handles.attach(p, stages, there.pty, on_terminal) end
+    if p then handles.attach(p, stages, there.pty, ours) end
     return p, text, name, where
 end
 

@@ -23,15 +23,15 @@ local function is_on_terminal(spec, stages)
         and term.is_terminal(0) and term.is_terminal(1)
 end
 
---- The spec as it is for over there, and whether our terminal becomes one there.
+--- The spec as it is for over there, and the terminal that ours becomes there, if it does.
 ---@param spec rshell.ProcSpec
 ---@param stages table[]
----@return rshell.ProcSpec, boolean
+---@return rshell.ProcSpec, {rows: integer, cols: integer}?
 function M.prepare(spec, stages)
-    if not is_on_terminal(spec, stages) then return spec, false end
+    if not is_on_terminal(spec, stages) then return spec end
     local rows, cols = term.size()
     local pty = {term = os.getenv "TERM", rows = rows, cols = cols}
-    return setmetatable({pty = pty}, {__index = spec}), true
+    return setmetatable({pty = pty}, {__index = spec}), pty
 end
 
 local function show(from, file)
@@ -59,17 +59,17 @@ local function type_in(to)
     end
 end
 
---- Tells the program when our window gets another size.
-local function follow_size(h)
-    local rows, cols = term.size()
+--- Tells the program when our window gets another size than its terminal was made with.
+local function follow_size(h, pty)
+    local rows, cols = pty.rows, pty.cols
     return task.spawn(function()
         while true do
-            task.sleep(LOOK)
             local r, c = term.size()
             if r and (r ~= rows or c ~= cols) then
                 rows, cols = r, c
                 pcall(h.resize, h, r, c)
             end
+            task.sleep(LOOK)
         end
     end)
 end
@@ -82,8 +82,8 @@ local function any(stages, which)
 end
 
 --- Every key is for the program until it has ended.
-local function lend_terminal(h)
-    local stop_typing, sizes = h.stop_typing, follow_size(h)
+local function lend_terminal(h, pty)
+    local stop_typing, sizes = h.stop_typing, follow_size(h, pty)
     term.raw(true)
     h.stop_typing = function()
         term.raw(false)
@@ -96,13 +96,13 @@ end
 ---@param h table
 ---@param ch table what has its streams
 ---@param stages table[]
----@param on_terminal boolean
-function M.attach(h, ch, stages, on_terminal)
+---@param ours {rows: integer, cols: integer}? its terminal, where that is ours
+function M.attach(h, ch, stages, ours)
     h.pumps = {}
     if any(stages, "stdout") or h.pty then h.pumps[1] = show(h.stdout, io.stdout) end
     if not h.pty and any(stages, "stderr") then h.pumps[#h.pumps + 1] = show(h.stderr, io.stderr) end
     if stages[1].stdin == "inherit" then h.stop_typing = type_in(h.stdin or ch.stdin) end
-    if on_terminal then lend_terminal(h) end
+    if ours then lend_terminal(h, ours) end
     h.stdin, h.stdout, h.stderr = nil, nil, nil
 end
 

@@ -125,8 +125,8 @@ end
 
 local function spawn(shell, spec)
     local stages = stage.list(spec)
-    local on_terminal
-    spec, on_terminal = foreground.prepare(spec, stages)
+    local ours
+    spec, ours = foreground.prepare(spec, stages)
     local ch, pid, nonce, where = start(shell, stages, spec)
     if not ch then return nil, pid, nonce, where end
     if spec.keep then
@@ -135,7 +135,7 @@ local function spawn(shell, spec)
     end
     local own = spec.foreground or foreground.inherits(stages)
     local h = handle.new(shell, ch, pid, stages, {pty = spec.pty, nonce = nonce, foreground = own})
-    if own then foreground.attach(h, ch, stages, on_terminal) end
+    if own then foreground.attach(h, ch, stages, ours) end
     return h
 end
 
