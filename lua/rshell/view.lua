@@ -136,7 +136,7 @@ end
 
 --- The innermost scope of this task, or nil.
 local function scope(key)
-    return task.locals()[key]
+    return task.locals(key)
 end
 
 --- The working directory here and now for a program; nil where it starts there by itself, so that nobody has to ask.

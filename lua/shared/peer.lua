@@ -48,8 +48,8 @@ end
 --- Queues a message: true, and whether who sends more should wait for room; or false and what can't be said. Where the
 --- link has just broken that is nobody's error: the dispatcher is about to close us, and says why.
 local function post(self, kind, id, export, ...)
-    local ok, e = pcall(self.port.send, self.port, kind, id, export, ...)
-    if ok then return true, e end
+    local crowded, e = self.port:send(kind, id, export, ...)
+    if crowded ~= nil then return true, crowded end
     return false, not (self.why or err.is(e) and e.kind == "closed") and e or nil
 end
 
@@ -84,7 +84,7 @@ function Peer:start(target, name, ...)
     local id = self.last % 0xffffffff + 1
     self.last = id
     local call = {false, false, id = id, n = false, done = nil, event = nil} -- or a future: it need not grow
-    local depth = task.locals().depth
+    local depth = task.locals "depth"
     if depth then target = depth <= NESTED and {target, depth} or is_too_deep() end
     if self:send(FRAME.CALL, id, target, name, ...) then call.crowded = true end
     self.calls[id] = call

@@ -42,9 +42,10 @@ function task.shield(fn, ...) end
 ---@return rshell.Task?
 function task.current() end
 
----A table that belongs to the task; tasks that it starts get a shallow copy.
----@return table
-function task.locals() end
+---A table that belongs to the task; tasks that it starts get a shallow copy. With a key: what is there, or nil.
+---@param key any?
+---@return any
+function task.locals(key) end
 
 ---A new event, on which nobody waits.
 ---@return rshell.Event

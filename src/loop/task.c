@@ -70,6 +70,7 @@ struct rs_task {
     bool queued;   /* on the ready list */
     bool in_place; /* waits in place: suspended below on the C stack */
     bool failed, observed, timed_out;
+    int nresults; /* in UV_RESULTS: none, itself, or a table of them */
     rs_task *next_ready;
     uint64_t stamp; /* of the turn in which it became ready */
     observer *observers;
@@ -395,20 +396,46 @@ static void remember_failure(lua_State *L, rs_task *t)
     lua_pop(L, 1);
 }
 
-/* Moves the n values on top of the coroutine into a table in UV_RESULTS, and wakes who awaits. */
+/* Moves the n values on top of the coroutine to L, as one: itself where there is one, a table where there are more. */
+static void take_results(lua_State *L, rs_task *t, int n)
+{
+    lua_State *co = t->co;
+    t->nresults = n;
+    if (n == 0)
+        lua_pushnil(L);
+    else if (n == 1)
+        lua_xmove(co, L, 1);
+    else
+        lua_createtable(L, n, 0);
+    for (int i = n; n > 1 && i >= 1; i--) {
+        lua_xmove(co, L, 1);
+        lua_rawseti(L, -2, i);
+    }
+}
+
+/* Pushes the results of the task at index i; how many. */
+static int push_values(lua_State *L, int i)
+{
+    rs_task *t = lua_touserdata(L, i);
+    int n = t->nresults;
+    luaL_checkstack(L, n + 2, "too many results");
+    lua_getiuservalue(L, i, UV_RESULTS);
+    if (n == 1)
+        return 1;
+    int results = lua_gettop(L);
+    for (int r = 1; r <= n; r++)
+        lua_rawgeti(L, results, r);
+    lua_remove(L, results);
+    return n;
+}
+
+/* Keeps the n values on top of the coroutine in UV_RESULTS, and wakes who awaits. */
 static void finish(sched *s, rs_task *t, int n)
 {
     lua_State *L = s->L, *co = t->co;
     luaL_checkstack(L, 6, "task");
     push_task(L, t);
-    lua_createtable(L, n, 1);
-    luaL_checkstack(co, 1, "task");
-    for (int i = n; i >= 1; i--) {
-        lua_xmove(co, L, 1);
-        lua_rawseti(L, -2, i);
-    }
-    lua_pushinteger(L, n);
-    lua_setfield(L, -2, "n");
+    take_results(L, t, n);
     lua_setiuservalue(L, -2, UV_RESULTS);
     lua_pushnil(L);
     lua_setiuservalue(L, -2, UV_CO);
@@ -737,8 +764,15 @@ static void check_abort(lua_State *L, rs_wait *w)
     rs_task *t = sched_of(L)->current;
     if (!deliverable(t))
         return;
-    rs_wait_abandon(w);
+    if (w)
+        rs_wait_abandon(w);
     raise_abort(L, t);
+}
+
+bool rs_task_goes_on(lua_State *L)
+{
+    check_abort(L, NULL);
+    return ++sched_of(L)->at_once < MAX_AT_ONCE;
 }
 
 int rs_task_wait_for(lua_State *L, rs_wait *w, double seconds, lua_KContext ctx, lua_KFunction k)
@@ -829,6 +863,27 @@ static int body(lua_State *L)
     return body_over(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, body_over), 0);
 }
 
+/* What holds in the parent holds in its child, which is on top of the stack. */
+static void inherit_locals(lua_State *L, const sched *s)
+{
+    if (!s->current)
+        return;
+    push_task(L, s->current);
+    if (lua_getiuservalue(L, -1, UV_LOCALS) != LUA_TTABLE) {
+        lua_pop(L, 2);
+        return;
+    }
+    lua_replace(L, -2);
+    lua_newtable(L);
+    for (lua_pushnil(L); lua_next(L, -3);) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -4);
+    }
+    lua_setiuservalue(L, -3, UV_LOCALS);
+    lua_pop(L, 1);
+}
+
 /* Makes a task of the function below its nargs arguments, and leaves it in their place. */
 static rs_task *task_new(lua_State *L, sched *s, int nargs)
 {
@@ -840,18 +895,7 @@ static rs_task *task_new(lua_State *L, sched *s, int nargs)
     t->co = lua_newthread(L);
     rs_co_note(t->co, RS_CO_TASK, true);
     lua_setiuservalue(L, -2, UV_CO);
-    lua_newtable(L);
-    if (s->current) { /* scopes of the parent hold in the child */
-        push_task(L, s->current);
-        lua_getiuservalue(L, -1, UV_LOCALS);
-        for (lua_pushnil(L); lua_next(L, -2);) {
-            lua_pushvalue(L, -2);
-            lua_insert(L, -2);
-            lua_rawset(L, -6);
-        }
-        lua_pop(L, 2);
-    }
-    lua_setiuservalue(L, -2, UV_LOCALS);
+    inherit_locals(L, s);
     lua_insert(L, -nargs - 2);
     luaL_checkstack(t->co, nargs + 2, "too many arguments");
     lua_pushcfunction(t->co, body);
@@ -1087,14 +1131,7 @@ static int push_results(lua_State *L, int i)
 {
     rs_task *t = lua_touserdata(L, i);
     t->observed = true;
-    lua_getiuservalue(L, i, UV_RESULTS);
-    lua_getfield(L, -1, "n");
-    int n = (int)lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    int results = lua_gettop(L);
-    luaL_checkstack(L, n + 2, "too many results");
-    for (int r = 1; r <= n; r++)
-        lua_rawgeti(L, results, r);
+    int n = push_values(L, i);
     return t->failed ? lua_error(L) : n;
 }
 
@@ -1238,12 +1275,23 @@ static int l_current(lua_State *L)
     return 1;
 }
 
-/* locals(): a table that belongs to the task; tasks that it spawns start with a shallow copy. */
+/* locals(): a table that belongs to the task; tasks that it spawns start with a shallow copy. locals(key): what it has there;
+ * most tasks never need the table itself. */
 static int l_locals(lua_State *L)
 {
     rs_task_check(L);
+    bool one = !lua_isnone(L, 1);
     push_task(L, sched_of(L)->current);
-    lua_getiuservalue(L, -1, UV_LOCALS);
+    if (lua_getiuservalue(L, -1, UV_LOCALS) == LUA_TNIL && !one) {
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, -4, UV_LOCALS);
+        lua_replace(L, -2);
+    }
+    if (!one || lua_isnil(L, -1))
+        return 1;
+    lua_pushvalue(L, 1);
+    lua_rawget(L, -2);
     return 1;
 }
 
@@ -1319,9 +1367,7 @@ static bool is_cancelled(lua_State *L)
 /* A failure that nobody has seen is queued; report() tells it. */
 static void queue_report(lua_State *L, rs_task *t)
 {
-    if (lua_getiuservalue(L, 1, UV_RESULTS) != LUA_TTABLE)
-        return;
-    lua_rawgeti(L, -1, 1);
+    lua_getiuservalue(L, 1, UV_RESULTS); /* one that has failed has one result: its error */
     if (is_cancelled(L) || lua_rawgetp(L, LUA_REGISTRYINDEX, &unreported_key) != LUA_TTABLE)
         return;
     lua_createtable(L, 2, 0);
@@ -1481,18 +1527,12 @@ int rs_task_main(lua_State *L, int nargs)
     s->main = NULL;
     t->observed = true;
     int task = lua_gettop(L);
-    lua_getiuservalue(L, task, UV_RESULTS);
-    lua_getfield(L, -1, "n");
-    int n = (int)lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    luaL_checkstack(L, n + 3, "too many results");
-    for (int i = 1; i <= n; i++)
-        lua_rawgeti(L, task + 1, i);
+    push_values(L, task);
     bool failed = t->failed;
     if (failed)
         lua_getiuservalue(L, task, UV_TRACE);
-    lua_rotate(L, base + 1, -2);
-    lua_pop(L, 2);
+    lua_rotate(L, base + 1, -1);
+    lua_pop(L, 1);
     return failed ? LUA_ERRRUN : LUA_OK;
 }
 

@@ -36,6 +36,10 @@ int rs_task_wait(lua_State *L, rs_wait *w, lua_KContext ctx, lua_KFunction k);
 /* The same; after so many seconds (negative: never) w is abandoned and k runs with w->status RS_ETIMEOUT. */
 int rs_task_wait_for(lua_State *L, rs_wait *w, double seconds, lua_KContext ctx, lua_KFunction k);
 
+/* For what is there already: whether who would wait for it may go on. False now and then, so that others get a turn: the wait
+ * is to be made, and done, then. Raises as a wait does. */
+bool rs_task_goes_on(lua_State *L);
+
 /* For operations with many waits: where Lua can't yield, waits inside this call and returns true, so that the operation goes
  * on in a loop (continuations would nest); w->status is as above. Elsewhere false: `return rs_task_wait_for(...)`. */
 bool rs_task_wait_here(lua_State *L, rs_wait *w, double seconds);

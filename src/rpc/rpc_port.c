@@ -52,56 +52,57 @@ int rs_lport_new(lua_State *L)
 /* ---- messages ---- */
 
 /* The values from index 5 on, in lp->to. */
-static int encode_protected(lua_State *L)
+static void encode(lua_State *L, lport *lp)
 {
-    lport *lp = luaL_checkudata(L, 1, PORT);
-    rs_buf *to = lp->to;
-    rs_buf_clear(to);
-    int err = rs_codec_encode(L, 5, lua_gettop(L), lua_isnil(L, 4) ? 0 : 4, to);
+    rs_buf_clear(lp->to);
+    int err = rs_codec_encode(L, 5, lua_gettop(L), lua_isnil(L, 4) ? 0 : 4, lp->to);
     if (!err)
-        return 0;
+        return;
     rs_error_push(L, rs_err_kind(err == RS_ELIMIT ? RS_EUSAGE : err), "%s", lua_tostring(L, -1));
-    return lua_error(L);
+    lua_error(L);
 }
 
-/* In a buffer of its own where another message is being written: its hook, or a task that runs while the hook waits, sends too. */
-static int encode(lua_State *L, lport *lp, rs_buf *to)
-{
-    int n = lua_gettop(L);
-    rs_buf *outer = lp->to;
-    lp->to = to;
-    lua_pushcfunction(L, encode_protected);
-    for (int i = 1; i <= n; i++)
-        lua_pushvalue(L, i);
-    int status = lua_pcall(L, n, 0, 0);
-    lp->to = outer;
-    return status;
-}
-
-/* port:send(type, id, export, values...): queued at once; true when who sends more should wait for room */
-static int l_send(lua_State *L)
+/* The hook may have closed the port meanwhile. */
+static int send_protected(lua_State *L)
 {
     lport *lp = check_port(L, 1);
     uint8_t type = (uint8_t)luaL_checkinteger(L, 2);
     uint32_t id = (uint32_t)luaL_checkinteger(L, 3);
-    int n = lua_gettop(L), err = 0;
-    luaL_checkstack(L, n + 2, "too many values");
-    if (n < 4)
+    if (lua_gettop(L) < 4)
         lua_settop(L, 4);
-    rs_buf spare;
-    rs_buf_init(&spare, 0);
-    rs_buf *to = lp->to ? &spare : &lp->scratch;
-    bool failed = encode(L, lp, to) != LUA_OK;
-    if (!failed)
-        err = lp->p ? rs_port_send(lp->p, type, id, rs_buf_data(to), rs_buf_len(to)) : RS_ECLOSED;
-    if (to == &spare || rs_buf_len(to) > SCRATCH)
-        rs_buf_fini(to);
-    if (failed)
-        return lua_error(L);
+    encode(L, lp);
+    int err = lp->p ? rs_port_send(lp->p, type, id, rs_buf_data(lp->to), rs_buf_len(lp->to)) : RS_ECLOSED;
     if (err)
         return rs_error_raise(L, err, "can't send");
     lua_pushboolean(L, !rs_port_room(lp->p));
     return 1;
+}
+
+/* port:send(type, id, export, values...): queued at once; true when who sends more should wait for room, else false. nil and
+ * an error where nothing was sent.
+ *
+ * In a buffer of its own where another message is being written: its hook, or a task that runs while the hook waits, sends too. */
+static int l_send(lua_State *L)
+{
+    lport *lp = luaL_checkudata(L, 1, PORT);
+    luaL_checkstack(L, 2, "too many values");
+    int n = lua_gettop(L);
+    rs_buf spare, *outer = lp->to;
+    rs_buf_init(&spare, 0);
+    lp->to = outer ? &spare : &lp->scratch;
+    lua_pushvalue(L, 1); /* it stays while its values go */
+    lua_pushcfunction(L, send_protected);
+    lua_rotate(L, 1, 2);
+    int status = lua_pcall(L, n, 1, 0);
+    rs_buf *used = lp->to;
+    lp->to = outer;
+    if (used == &spare || rs_buf_len(used) > SCRATCH)
+        rs_buf_fini(used);
+    if (status == LUA_OK)
+        return 1;
+    lua_pushnil(L);
+    lua_insert(L, -2);
+    return 2;
 }
 
 static int has_room(lua_State *L, int status, lua_KContext ctx)
@@ -197,22 +198,26 @@ static int next_on(lua_State *L, int status, lua_KContext ctx)
             rs_error_push(L, "closed", "%s", why);
             return lua_error(L);
         }
+        if (!w)
+            w = lua_newuserdatauv(L, sizeof *w, 0);
         if (rs_port_await(lp->p, w))
             return rs_error_raise(L, RS_EUSAGE, "another task reads from this port");
         if (!rs_task_wait_here(L, w, -1))
-            return rs_task_wait(L, w, ctx, next_on);
+            return rs_task_wait(L, w, (lua_KContext)w, next_on);
     }
 }
 
 /* port:next(import): waits for a message: type, id, values; raises when none will come */
 static int l_next(lua_State *L)
 {
-    check_port(L, 1);
+    lport *lp = check_port(L, 1);
     lua_settop(L, 2);
+    lp->reading = true;
+    if (rs_task_goes_on(L))
+        return next_on(L, LUA_OK, 0);
     rs_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
+    rs_wait_init(w, NULL, NULL);
     w->done = true;
-    rs_task_check(L);
-    check_port(L, 1)->reading = true;
     return rs_task_wait(L, w, (lua_KContext)w, next_on);
 }
 
