@@ -124,11 +124,18 @@ static void leave_line(void)
     rs_above_set(false);
 }
 
+/* Whether readline has begun a new line itself at the end of input: since 8.1, when it takes back that pastes are marked. */
+static bool has_new_line(void)
+{
+    const char *marks = rl_variable_value("enable-bracketed-paste");
+    return rl_readline_version >= 0x0801 && marks && strcmp(marks, "on") == 0;
+}
+
 /* readline has ended the line, and would show the prompt again. The line is ours, NULL at the end of input. */
 static void on_line(char *line)
 {
     tell(line ? RS_EDITOR_LINE : RS_EDITOR_END);
-    if (!line)
+    if (!line && !has_new_line())
         rl_crlf();
     leave_line();
     free(e.ended);
@@ -432,8 +439,10 @@ void rs_editor_replace(size_t from, size_t to, const char *text)
     rl_point = (int)from;
     rl_insert_text(text);
     rl_end_undo_group();
-    if (!e.hidden)
+    if (!e.hidden) {
         rl_redisplay();
+        fflush(rl_outstream);
+    }
 }
 
 void rs_editor_finish(const char *mark)

@@ -56,6 +56,7 @@ end
 
 local function edit(session)
     local _ <close> = progress.hold()
+    complete.forget()
     editor.start(session:prompt())
     while true do
         local event = editor.await()
@@ -85,8 +86,9 @@ local function ask(input, prompt)
     local t <close> = task.spawn(function() return input:read "l" end)
     task.front(t)
     local ok, line = pcall(t.await, t)
-    if ok then return line end
+    if ok and line then return line end
     io.write "\n"
+    if ok then return nil end
     return nil, "interrupted"
 end
 

@@ -1,5 +1,6 @@
 -- Completion: what stands before the cursor decides who is asked (context.lua); each source gives candidates. What has
--- to be asked of a machine is asked once, in the background: a key is answered after 0.1 s with what is known by then.
+-- to be asked of a machine is asked once, in the background: a key is answered after 0.1 s with what is known by then,
+-- and once more when the rest has come, if the line is still the same.
 --
 -- A candidate is {text=, about=, ending=}: what replaces the word, what it is in a line, and what follows it when it
 -- is the only one.
@@ -10,6 +11,7 @@ local editor = require "rshell.editor"
 local listing = require "rshell.repl.complete.listing"
 local log = require "rshell.log"
 local pending = require "rshell.repl.complete.pending"
+local task = require "rshell.task"
 local term = require "rshell.term"
 
 local M = {}
@@ -48,8 +50,8 @@ local function common(a, b)
     return a:sub(1, n)
 end
 
---- What a line can be continued with: the candidates, where their word begins (bytes before it), and whether somebody
---- is still being asked.
+--- What a line can be continued with: the candidates, where their word begins (bytes before it), and the tasks of those
+--- that are still being asked, or false.
 ---@param session rshell.repl.Session
 ---@param line string
 ---@param at integer bytes before the cursor
@@ -61,7 +63,7 @@ function M.find(session, line, at, budget)
     if not what then return {}, at, false end
     local ok, candidates = pcall(what.source, session, what)
     if not ok then candidates = {} end
-    return matching(candidates, what.word, folds_case()), at - #what.word, asking.late, what
+    return matching(candidates, what.word, folds_case()), at - #what.word, asking.late[1] and asking.late or false, what
 end
 
 --- What all of them begin with.
@@ -84,14 +86,38 @@ end
 local function list(found, late, what)
     local rows, columns = term.size()
     io.write(listing.of(found, columns or 80, (rows or 24) - 4, what and what.shown), "\n")
-    if late then io.write(colour.paint("dim", "... still asking; Tab again"), "\n") end
+    if late then io.write(colour.paint("dim", "... still asking"), "\n") end
+end
+
+local following -- {task=}: waits for late answers
+
+--- Forgets what the line before was to be continued with.
+function M.forget()
+    local one = following
+    following = nil
+    if one then one.task:cancel() end
+end
+
+--- Answers the key once more when all have answered, if nobody has typed on.
+local function follow(session, line, at, late, again)
+    M.forget()
+    local one = {}
+    following = one
+    one.task = task.spawn(function()
+        for _, t in ipairs(late) do pcall(t.await, t) end
+        if following ~= one then return end
+        following = nil
+        local now, where = editor.text()
+        if now == line and where == at then M.key(session, again) end
+    end)
 end
 
 local function answer(session, again)
     local line, at = editor.text()
     local found, from, late, what = M.find(session, line, at)
+    if late then follow(session, line, at, late, again) end
     if #found == 0 then
-        if late and again then io.write(colour.paint("dim", "... still asking; Tab again"), "\n") end
+        if late and again then io.write(colour.paint("dim", "... still asking"), "\n") end
         return
     end
     local word, prefix = line:sub(from + 1, at), prefix_of(found)

@@ -13,11 +13,11 @@ local PAUSE = 2
 
 local current
 
---- The time that all questions until it is closed have together. `late` tells whether one wasn't answered in it.
+--- The time that all questions until it is closed have together. `late` has the tasks that hadn't answered in it.
 ---@param seconds number
 function M.within(seconds)
     local outer = current
-    current = {till = task.now() + seconds, late = false}
+    current = {till = task.now() + seconds, late = {}}
     return setmetatable(current, {__close = function() current = outer end})
 end
 
@@ -46,7 +46,7 @@ function M.ask(owner, question, age, fn)
     if not one.task and (not one.at or task.now() - one.at > limit) then ask(one, fn) end
     if one.task then
         pcall(one.task.await, one.task, left())
-        if one.task and current then current.late = true end
+        if one.task and current then table.insert(current.late, one.task) end
     end
     return one.value
 end
