@@ -75,13 +75,16 @@ spec.table("a line is complete", {
     {"for i = 1, 2 do\nend", true}, {"x = [[", false}, {"x = [[a\n]]", true}, {"x = 'open", true}, {"end end", true},
     {"!for x in 1; do", true}, {":time for", true}, {"  !(", true}, {"= 1 +", false}, {"--[[", false}, {"return", true},
     {"function f()\n  return 1", false}, {"if x then y() else", false}, {"x = = 1", true},
+    {"x = 1; x", true}, {"x = 1\nx", true}, {"x = 1; x =", false}, {"f(1); g(2,", false}, {"x = [[\n]]; x", true},
 }, function(t, case)
     t.eq(read.is_complete(case[1]), case[2])
 end)
 
 spec.table("an expression is told from a statement", {
     {"1 + 1", true}, {"= 1 + 1", true}, {"f()", true}, {"x = 1", false}, {"local x = 1", false}, {"", false},
-    {"-- only words", false}, {"a, b", true}, {"x = 1; y", nil},
+    {"-- only words", false}, {"a, b", true}, {"x = 1; y", true},
+    {"x = 1\ny", true}, {"local x = {1; 2}; #x", true}, {"x = 1; y = ", nil}, {"do x = 1; y", nil}, {"x = 1; y z", nil},
+    {"f = function() x = 1; y end", nil}, {"x = 1;", false}, {"x = 1; -- y", false},
 }, function(t, case)
     local what = source.compile(case[1], "=rsh")
     if case[2] == nil then
@@ -366,6 +369,14 @@ spec.test("a saved session does the same", function(t)
     kept[#kept + 1] = {how = "value", text = "_ .. '!'"}
     file:write(save.script(kept))
     t.match(c("run", file), "\netc!\n$")
+end)
+
+spec.test("an expression behind statements is shown, and saved", function(t)
+    local file = here:path(t.tmp(), "session.lua")
+    local lines = ("local x = 20; x + 1\nlocal y = x\n_ * 2\nprint 'a'; print 'b'\n:save %s\n"):format(file)
+    local c = here[os.getenv "RSHELL"]
+    t.match((c["-i"] << lines)(), "^rsh> 21\nrsh> rsh> 42\nrsh> a\nb\nrsh> 5 lines saved[^\n]*\nrsh> \n$")
+    t.eq(c("run", file), "21\n42\na\nb\n")
 end)
 
 spec.finish()

@@ -127,7 +127,8 @@ function M.lua(session, line)
         if what.is_expression then
             local is_call = ends_as_call(line)
             local shown = show(session, is_call, values)
-            session:keep(line, shown and "value" or "call")
+            if what.before then session:keep(what.before, "statement") end
+            session:keep(what.value or line, shown and "value" or "call")
             if not shown and not is_call and values.n > 0 then hint(line) end
         else
             session:keep(line, "statement")

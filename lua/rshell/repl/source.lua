@@ -83,7 +83,33 @@ local function is_empty(text)
     return true
 end
 
---- What the text is: {fn=, is_expression=, closing=}, {unfinished=true} or {message=}. A leading `=` is no mistake.
+local BRACKETS = {["("] = 1, ["{"] = 1, ["["] = 1, [")"] = -1, ["}"] = -1, ["]"] = -1}
+
+--- Where the last statement may begin: behind the last `;`, or on a line of its own, outside of blocks and brackets.
+local function last_statement(text)
+    local depth, start, line_end = 0, nil, 1
+    for _, token in ipairs(tokens.of(text)) do
+        local on_new_line = text:find("\n", line_end, true)
+        if depth == 0 and on_new_line and on_new_line < token.from then start = token.from end
+        depth = depth + (token.kind == "keyword" and OPENS[token.text] or BRACKETS[token.text] or 0)
+        if depth == 0 and token.text == ";" then start = token.to + 1 end
+        line_end = token.to + 1
+    end
+    return start
+end
+
+--- Statements with an expression behind them, `x = 1; x`.
+local function split(text, chunk)
+    local start = last_statement(text)
+    if not start then return nil end
+    local before, value = text:sub(1, start - 1), text:sub(start)
+    local lifted, closing = M.lift_locals(before)
+    local fn = load(lifted .. " return " .. value, chunk, "t")
+    return fn and {fn = fn, is_expression = true, closing = closing, before = before, value = value}
+end
+
+--- What the text is: {fn=, is_expression=, closing=}, {unfinished=true} or {message=}. What gives values may have
+--- statements before it: before=, value=. A leading `=` is no mistake.
 ---@param text string
 ---@param chunk string
 function M.compile(text, chunk)
@@ -94,6 +120,8 @@ function M.compile(text, chunk)
     local message
     fn, message = load(lifted, chunk, "t")
     if fn then return {fn = fn, closing = closing} end
+    local both = split(text, chunk)
+    if both then return both end
     local unfinished = is_unfinished(message) or as_value and is_unfinished(as_value)
     return {unfinished = unfinished or nil, message = message}
 end
