@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fds.h"
 #include "base/log.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* worker threads log */
@@ -31,19 +32,6 @@ static bool breaks_lines(void)
     return !getenv("XTERM_VERSION") && !getenv("STY") && term && strncmp(term, "rxvt", 4) && strncmp(term, "linux", 5);
 }
 
-static void write_all(const char *s, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(STDERR_FILENO, s, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return;
-        s += done;
-        n -= (size_t)done;
-    }
-}
-
 /* Adds what erases the line that is shown, and the rows that it became part of in a narrower window. */
 static void add_erase(rs_buf *out)
 {
@@ -62,7 +50,7 @@ void rs_status_clear(void)
         rs_buf out;
         rs_buf_init(&out, 0);
         add_erase(&out);
-        write_all(rs_buf_data(&out), rs_buf_len(&out));
+        rs_fds_write(STDERR_FILENO, rs_buf_data(&out), rs_buf_len(&out));
         rs_buf_fini(&out);
         shown = 0;
     }
@@ -122,7 +110,7 @@ static int l_draw(lua_State *L)
         pthread_mutex_lock(&lock);
         add_erase(&out);
         rs_buf_add(&out, text, n);
-        write_all(rs_buf_data(&out), rs_buf_len(&out));
+        rs_fds_write(STDERR_FILENO, rs_buf_data(&out), rs_buf_len(&out));
         shown = (size_t)width;
         pthread_mutex_unlock(&lock);
         rs_buf_fini(&out);

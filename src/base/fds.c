@@ -1,6 +1,8 @@
 #include "base/fds.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 void rs_fds_claim(void)
 {
@@ -8,4 +10,19 @@ void rs_fds_claim(void)
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
             return;
+}
+
+int rs_fds_write(int fd, const void *data, size_t n)
+{
+    const char *at = data;
+    while (n > 0) {
+        ssize_t put = write(fd, at, n);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return put ? -errno : -EIO;
+        at += put;
+        n -= (size_t)put;
+    }
+    return 0;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fds.h"
 #include "base/utf8.h"
 
 static atomic_int shown = RS_LOG_WARN;
@@ -80,19 +81,6 @@ static void add_escaped(rs_buf *line, const char *text)
     }
 }
 
-static void write_all(int fd, const char *s, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, s, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return;
-        s += done;
-        n -= (size_t)done;
-    }
-}
-
 /* One write a line, so that lines of several processes on one terminal stay whole. */
 static void to_stderr(rs_log_level level, const char *module, const char *text)
 {
@@ -106,7 +94,7 @@ static void to_stderr(rs_log_level level, const char *module, const char *text)
         fn();
     bool (*writer)(const char *, size_t) = atomic_load(&output);
     if (!writer || !writer(rs_buf_data(&line), rs_buf_len(&line)))
-        write_all(STDERR_FILENO, rs_buf_data(&line), rs_buf_len(&line));
+        rs_fds_write(STDERR_FILENO, rs_buf_data(&line), rs_buf_len(&line));
     rs_buf_fini(&line);
 }
 

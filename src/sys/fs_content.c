@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/fds.h"
 #include "sys/fs_data.h"
 
 /* linux/fs.h has it, which musl's tools come without. */
@@ -41,7 +42,7 @@ static ssize_t copy_by_hand(rs_fs_content *c, size_t n)
     ssize_t got = read_at(c, mem, n < CHUNK ? n : CHUNK);
     if (got > 0 && !c->stream && lseek(c->out, c->at, SEEK_SET) < 0)
         got = -errno;
-    int err = got > 0 ? rs_fs_write_all(c->out, mem, (size_t)got) : 0;
+    int err = got > 0 ? rs_fds_write(c->out, mem, (size_t)got) : 0;
     free(mem);
     return err ? err : got;
 }

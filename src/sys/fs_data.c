@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fds.h"
 #include "sys/fs_at.h"
 #include "sys/fs_temp.h"
 
@@ -84,21 +85,6 @@ int rs_fs_read(const char *path, uint64_t offset, uint64_t n, rs_buf *out)
     return err;
 }
 
-int rs_fs_write_all(int fd, const void *data, size_t n)
-{
-    const char *at = data;
-    while (n > 0) {
-        ssize_t put = write(fd, at, n);
-        if (put < 0 && errno != EINTR)
-            return -errno;
-        if (put > 0) {
-            at += put;
-            n -= (size_t)put;
-        }
-    }
-    return 0;
-}
-
 static int close_checked(int fd, int err)
 {
     int closed = close(fd) ? -errno : 0;
@@ -116,7 +102,7 @@ static int write_over(int fd, const void *data, size_t n, const rs_fs_write_opts
     if (regular && n > (size_t)st.st_size && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)n) &&
         (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
         return -errno;
-    int err = rs_fs_write_all(fd, data, n);
+    int err = rs_fds_write(fd, data, n);
     if (!err && regular && ftruncate(fd, (off_t)n))
         err = -errno;
     if (!err && regular && o->make.mode && fchmod(fd, rs_mode_apply(o->make.mode, st.st_mode, false)))
@@ -174,7 +160,7 @@ static int replace(const rs_fs_place *p, const struct stat *old, const void *dat
     int err = rs_fs_temp_open(&t, p->dir, old ? 0600 : rs_fs_make_first(&o->make, RS_FS_NEW_FILE), false);
     if (err)
         return err;
-    err = rs_fs_write_all(t.fd, data, n);
+    err = rs_fds_write(t.fd, data, n);
     if (!err)
         err = old ? inherit(p, old, t.fd, o) : rs_fs_make_finish(&o->make, t.fd, RS_FS_NEW_FILE, !t.name[0]);
     if (!err && o->sync && fsync(t.fd))
@@ -273,7 +259,7 @@ int rs_fs_append(const char *path, const void *data, size_t n, const rs_fs_write
     int fd = rs_fs_open_make(path, O_WRONLY | O_APPEND | O_NOCTTY, &o->make);
     if (fd < 0)
         return fd;
-    int err = rs_fs_write_all(fd, data, n);
+    int err = rs_fds_write(fd, data, n);
     if (!err && o->sync && fsync(fd) && errno != EINVAL)
         err = -errno;
     return close_checked(fd, err);

@@ -30,7 +30,4 @@ int rs_fs_truncate(const char *path, uint64_t size);
 /* Opens with O_CREAT as rs_fs_make says; a mode is set exactly also on a file that was there. A descriptor or an error. */
 int rs_fs_open_make(const char *path, int flags, const rs_fs_make *make);
 
-/* The whole of it, whatever the kernel takes at once. */
-int rs_fs_write_all(int fd, const void *data, size_t n);
-
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fds.h"
 #include "sys/fs_at.h"
 #include "sys/fs_data.h"
 
@@ -170,7 +171,7 @@ static int drop_ahead(rs_file *f)
 int rs_file_write(rs_file *f, const void *data, size_t n)
 {
     int err = drop_ahead(f);
-    return err ? err : rs_fs_write_all(f->fd, data, n);
+    return err ? err : rs_fds_write(f->fd, data, n);
 }
 
 int rs_file_seek(rs_file *f, int whence, int64_t offset, int64_t *at)

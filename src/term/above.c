@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fds.h"
 #include "base/log.h"
 
 enum { LONGEST = 4096 }; /* what is kept of a line that has no end */
@@ -16,23 +17,9 @@ static pthread_t owner;
 static bool is_typing;
 static rs_buf rest; /* of what was printed while somebody types: behind the last newline */
 
-static int write_all(int fd, const char *s, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, s, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return -1;
-        s += done;
-        n -= (size_t)done;
-    }
-    return 0;
-}
-
 static int write_rest(int fd)
 {
-    int err = write_all(fd, rs_buf_data(&rest), rs_buf_len(&rest));
+    int err = rs_fds_write(fd, rs_buf_data(&rest), rs_buf_len(&rest));
     rs_buf_consume(&rest, rs_buf_len(&rest));
     return err;
 }
@@ -48,7 +35,7 @@ static int put_above(int fd, const char *s, size_t n)
         whole = n;
     if (whole) {
         line->hide();
-        err = write_rest(fd) || write_all(fd, s, whole) || (breaks && write_all(fd, "\n", 1));
+        err = write_rest(fd) || rs_fds_write(fd, s, whole) || (breaks && rs_fds_write(fd, "\n", 1));
         line->show_soon();
     }
     if (rs_buf_add(&rest, s + whole, n - whole))
@@ -59,7 +46,7 @@ static int put_above(int fd, const char *s, size_t n)
 static ssize_t put(void *cookie, const char *s, size_t n)
 {
     int fd = *(const int *)cookie;
-    int err = is_typing ? put_above(fd, s, n) : write_all(fd, s, n);
+    int err = is_typing ? put_above(fd, s, n) : rs_fds_write(fd, s, n);
     return err ? 0 : (ssize_t)n;
 }
 

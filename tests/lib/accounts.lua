@@ -24,14 +24,30 @@ local function retry(fn)
     end
 end
 
+--- An account; its home isn't made.
+---@param name string
+---@param home string
+---@param shell string?
+function M.make(name, home, shell)
+    retry(function()
+        here.useradd("-M", "-d", home, "-s", shell or "/bin/sh", "-p", "*", "-K", "UID_MIN=40000", "-K",
+            "UID_MAX=49999", name)
+    end)
+end
+
+--- Ends it, and what it runs.
+---@param name string
+function M.remove(name)
+    pcall(here.pkill, "-KILL", "-u", name)
+    retry(function() here.userdel("-f", name) end)
+end
+
 --- A new account with a home of its own; its name.
 ---@param shell string?
 function Accounts:add(shell)
     local name = ("rst%d%03d"):format(host.pid(), #self.names)
     local home = self.dir .. "/" .. name
-    retry(function()
-        here.useradd("-M", "-d", home, "-s", shell or "/bin/sh", "-K", "UID_MIN=40000", "-K", "UID_MAX=49999", name)
-    end)
+    M.make(name, home, shell)
     self.names[#self.names + 1] = name
     retry(function() (here.chpasswd << ("%s:%s\n"):format(name, self.password))() end)
     here.install("-d", "-o", name, "-m", "700", home)
@@ -88,10 +104,7 @@ function Accounts:close()
         here:path "/etc/doas.conf":delete {missing_ok = true}
     end
     for _, path in pairs(self.files) do path:delete {missing_ok = true} end
-    for _, name in ipairs(self.names) do
-        pcall(here.pkill, "-KILL", "-u", name)
-        retry(function() here.userdel("-f", name) end)
-    end
+    for _, name in ipairs(self.names) do M.remove(name) end
     self.tmp:close()
 end
 

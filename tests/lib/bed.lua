@@ -5,6 +5,7 @@
 --   local bed <close> = bed.odd "sftp_only"     -- one of the servers that are met out there: see ODD
 --   local m <close> = rshell.ssh("127.0.0.1", bed:options())
 
+local accounts = require "accounts"
 local host = require "rshell.sys.host"
 local net = require "rshell.sys.net"
 local rshell = require "rshell"
@@ -28,29 +29,16 @@ local function make_key(path, kind)
     return path
 end
 
--- Account databases are locked while they change: other suites do this too.
-local function retry(fn)
-    for try = 1, 20 do
-        local ok, e = pcall(fn)
-        if ok then return end
-        if try == 20 then error(e, 0) end
-        rshell.sleep(0.1 + math.random() * 0.3)
-    end
-end
-
-local accounts = 0
+local made = 0
 
 --- A new account that logs in with the bed's key: its name and its home.
 ---@param opts {shell: string?, home: table<string, string>|false|nil} as for M.new; false: its home isn't there
 local function make_account(bed, opts)
-    accounts = accounts + 1
-    local user = ("rst%d%03d%d"):format(host.pid(), math.random(0, 999), accounts)
+    made = made + 1
+    local user = ("rst%d%03d%d"):format(host.pid(), math.random(0, 999), made)
     bed.homes = (bed.homes or 0) + 1
     local home = ("%s/home%s"):format(bed.dir, bed.homes > 1 and bed.homes or "")
-    retry(function()
-        here.useradd("-M", "-d", home, "-s", opts.shell or "/bin/sh", "-p", "*", "-K", "UID_MIN=40000", "-K",
-            "UID_MAX=49999", user)
-    end)
+    accounts.make(user, home, opts.shell)
     bed.accounts[#bed.accounts + 1] = user
     if opts.home ~= false then here.install("-d", "-o", user, "-m", "700", home) end
     return user, home
@@ -122,10 +110,7 @@ function Bed:close()
     if self.closed then return end
     self.closed = true
     self:stop()
-    for _, user in ipairs(self.accounts) do
-        pcall(here.pkill, "-KILL", "-u", user)
-        retry(function() here.userdel("-f", user) end)
-    end
+    for _, user in ipairs(self.accounts) do accounts.remove(user) end
     self.tmp:close()
 end
 
