@@ -48,6 +48,7 @@ chmod +x script
 mkdir sub "od?d"
 echo 'return {name = "mine"}' >sub/mine.lua
 echo 'return "my json"' >sub/json.lua
+echo '- hosts: all' >site.yml
 echo 'print(require("mine").name, require "json", require("hash").md5 ~= nil)' >sub/main.lua
 echo 'print(require "mine")' >"od?d/main.lua"
 
@@ -120,6 +121,7 @@ is "a folder" 2 '' "rshell: can't run sub: is a directory" rshell sub
 is "standard input that is closed" 2 '' "rshell: can't read standard input: bad file descriptor" bash -c 'rshell - <&-'
 is "standard input that is a folder" 2 '' "rshell: can't read standard input: is a directory" bash -c 'rshell - <sub'
 is "a file with NUL bytes" 2 '' "rshell: can't run zero: it is a binary file, not a Lua script" rshell zero
+is "a YAML playbook" 2 '' "rshell: site.yml: YAML playbooks are not in this version; *rshell-playbook(5)" rshell site.yml
 is "bytecode" 2 '' "rshell: can't run compiled: it is compiled Lua, which rshell doesn't run" rshell compiled
 is "a program" 2 '' "rshell: can't run program: it is a program, not a Lua script" rshell program
 if [ "$(id -u)" = 0 ]; then

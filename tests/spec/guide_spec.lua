@@ -1,4 +1,5 @@
--- The guides: every block of Lua and shell runs, and prints what its comments say; every link leads somewhere.
+-- The guides, and the manual page about playbooks: every block of Lua and shell runs, and prints what its comments say;
+-- every link leads somewhere.
 package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
 local spec = require "spec"
 local beds = require "bed"
@@ -138,9 +139,24 @@ local function can_run(block)
 end
 
 local pages = guides // "*.md"
+local playbook = root / "doc/rshell-playbook.5.scd"
 
-for _, page in ipairs(pages) do
-    for _, block in ipairs(blocks_of(page:read())) do
+--- A manual page's blocks name no language: files begin with `#!`, the rest is for the shell.
+local function name_language(block)
+    if block.language == "" then block.language = block.text:find "^#!" and "lua" or "sh" end
+    return block
+end
+
+local function blocks_to_run(page)
+    local blocks = blocks_of(page:read())
+    if page == playbook then
+        for _, block in ipairs(blocks) do name_language(block) end
+    end
+    return blocks
+end
+
+for _, page in ipairs {playbook, table.unpack(pages)} do
+    for _, block in ipairs(blocks_to_run(page)) do
         if RUNNERS[block.language] then
             spec.test(("%s:%d"):format(page.name, block.line), function(t)
                 if not can_run(block) then t.skip "needs root" end

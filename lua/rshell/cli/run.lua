@@ -35,6 +35,9 @@ local function read_input()
 end
 
 local function check_text(path, data)
+    if path:lower():find "%.ya?ml$" then
+        fail.usage("%s: YAML playbooks are not in this version; a playbook is a Lua file, see rshell-playbook(5)", path)
+    end
     local what = data:sub(1, 4) == "\27Lua" and "compiled Lua, which rshell doesn't run"
         or data:sub(1, 4) == "\127ELF" and "a program, not a Lua script"
         or data:find("\0", 1, true) and "a binary file, not a Lua script"
