@@ -158,6 +158,13 @@ void rs_buf_clear(rs_buf *b)
     b->len = 0;
 }
 
+void rs_buf_swap(rs_buf *a, rs_buf *b)
+{
+    rs_buf was = *a;
+    *a = (rs_buf){b->mem, b->start, b->len, b->cap, a->max};
+    *b = (rs_buf){was.mem, was.start, was.len, was.cap, b->max};
+}
+
 ptrdiff_t rs_buf_find(const rs_buf *b, char c, size_t from)
 {
     if (from >= b->len)

@@ -39,6 +39,9 @@ int rs_buf_addv(rs_buf *b, const char *fmt, va_list ap) __attribute__((format(pr
 void rs_buf_consume(rs_buf *b, size_t n);
 void rs_buf_clear(rs_buf *b);
 
+/* Exchanges the bytes of two buffers with the memory that they are in; each keeps its maximum, which must allow for that. */
+void rs_buf_swap(rs_buf *a, rs_buf *b);
+
 /* The offset of the first c at or after from, or -1. */
 ptrdiff_t rs_buf_find(const rs_buf *b, char c, size_t from);
 

@@ -91,6 +91,8 @@ static int read_once(rs_stream *s, size_t n)
 {
     char *to;
     size_t room = rs_buf_room(&s->input);
+    if (rs_buf_len(&s->input) == 0 && s->ops->take && s->ops->take(s->source, &s->input))
+        return 0;
     if (n < CHUNK)
         n = CHUNK;
     if (n > room)

@@ -25,6 +25,8 @@ typedef struct rs_stream_ops {
     int (*shutdown)(void *source);
     /* Frees the source. */
     void (*close)(void *source);
+    /* May be NULL. Gives all that has come to `to`, which is empty, by exchanging their memory; false where that can't be. */
+    bool (*take)(void *source, rs_buf *to);
 } rs_stream_ops;
 
 /* Takes the source, also when it fails (NULL, without memory). */

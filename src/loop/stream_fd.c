@@ -116,7 +116,7 @@ static void fd_close(void *source)
         free(f);
 }
 
-static const rs_stream_ops fd_ops = {fd_read, fd_write, fd_want, fd_shutdown, fd_close};
+static const rs_stream_ops fd_ops = {fd_read, fd_write, fd_want, fd_shutdown, fd_close, NULL};
 
 /* libuv makes what it polls non-blocking, which an fd that is shared must not become. */
 static int start_polling(rs_loop *l, fd_source *f)

@@ -11,6 +11,7 @@
 enum {
     WINDOW = 1024 * 1024,     /* credit at the start, each way */
     WIDE = 4 * 1024 * 1024,   /* credit at most, of streams that carry files: more than SSH has under way */
+    TAKEN = 1024 * 1024,      /* bytes at most that a reader gets in one piece */
     RENEW = 256 * 1024,       /* bytes that are taken before they are credited */
     PIECE = 32 * 1024 - 12,   /* of one DATA frame: with its head it fills one packet of SSH */
     UNCLAIMED = 4096,         /* streams that may have bytes before the message that names them has come */
@@ -136,6 +137,17 @@ static ssize_t source_read(void *source, char *to, size_t n)
     return link_of(p) ? -EAGAIN : RS_ECLOSED;
 }
 
+static bool source_take(void *source, rs_buf *to)
+{
+    rs_pipe *p = source;
+    size_t len = rs_buf_len(&p->got);
+    if (len == 0 || len > TAKEN || len > rs_buf_room(to))
+        return false;
+    rs_buf_swap(&p->got, to);
+    renew(p, len);
+    return true;
+}
+
 static ssize_t source_write(void *source, const char *from, size_t n)
 {
     rs_pipe *p = source;
@@ -183,7 +195,7 @@ static void source_close(void *source)
     destroy(p);
 }
 
-static const rs_stream_ops ops = {source_read, source_write, source_want, source_shutdown, source_close};
+static const rs_stream_ops ops = {source_read, source_write, source_want, source_shutdown, source_close, source_take};
 
 static rs_stream *open_stream(rs_pipe *p)
 {

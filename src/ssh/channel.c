@@ -243,6 +243,19 @@ static ssize_t source_read(void *self, char *to, size_t n)
     return c->ssh ? -EAGAIN : RS_ECLOSED;
 }
 
+static bool source_take(void *self, rs_buf *to)
+{
+    source *src = self;
+    rs_ssh_channel *c = src->channel;
+    rs_buf *got = src == &c->in ? &c->out.got : &src->got;
+    size_t len = rs_buf_len(got);
+    if (len == 0 || len > rs_buf_room(to))
+        return false;
+    rs_buf_swap(got, to);
+    unstall(c);
+    return true;
+}
+
 static ssize_t source_write(void *self, const char *from, size_t n)
 {
     source *src = self;
@@ -296,7 +309,8 @@ static void source_close(void *self)
     rs_ssh_channel_put(c);
 }
 
-static const rs_stream_ops source_ops = {source_read, source_write, source_want, source_shutdown, source_close};
+static const rs_stream_ops source_ops = {source_read,     source_write, source_want,
+                                         source_shutdown, source_close, source_take};
 
 static rs_stream *open_source(source *src, bool reads, bool writes)
 {

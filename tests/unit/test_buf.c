@@ -109,6 +109,28 @@ static void test_take(void **state)
     }
 }
 
+static void test_swap(void **state)
+{
+    rs_buf a, b;
+    rs_buf_init(&a, 10);
+    rs_buf_init(&b, 0);
+    rs_buf_swap(&a, &b);
+    assert_int_equal(rs_buf_len(&a) + rs_buf_len(&b), 0);
+    rs_buf_add_str(&a, "abc");
+    rs_buf_consume(&a, 1);
+    rs_buf_add_str(&b, "defg");
+    rs_buf_swap(&a, &b);
+    assert_int_equal(rs_buf_len(&a), 4);
+    assert_memory_equal(rs_buf_data(&a), "defg", 4);
+    assert_int_equal(rs_buf_len(&b), 2);
+    assert_memory_equal(rs_buf_data(&b), "bc", 2);
+    assert_int_equal(rs_buf_room(&a), 6); /* the maximum stays */
+    assert_int_equal(rs_buf_add_str(&a, "1234567"), RS_ELIMIT);
+    assert_int_equal(rs_buf_add_str(&b, "1234567"), 0);
+    rs_buf_fini(&a);
+    rs_buf_fini(&b);
+}
+
 /* A queue that is fed and drained for ever must not grow, nor be moved at every step. */
 static void test_queue_stays_small(void **state)
 {
@@ -166,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_max),
         cmocka_unit_test(test_reserve_and_commit),
         cmocka_unit_test(test_take),
+        cmocka_unit_test(test_swap),
         cmocka_unit_test(test_queue_stays_small),
         cmocka_unit_test(test_against_a_model),
     };

@@ -83,7 +83,7 @@ static void script_close(void *source)
     ((script *)source)->closed = true;
 }
 
-static const rs_stream_ops script_ops = {script_read, script_write, script_want, script_shutdown, script_close};
+static const rs_stream_ops script_ops = {script_read, script_write, script_want, script_shutdown, script_close, NULL};
 
 static void test_fill(void **state)
 {
@@ -129,6 +129,40 @@ static void test_input_has_a_limit(void **state)
     rs_buf_consume(rs_stream_input(s), 5); /* nothing was lost */
     assert_int_equal(rs_stream_fill(s, 4), 0);
     assert_memory_equal(rs_buf_data(rs_stream_input(s)), "fghi", 4);
+    rs_stream_free(s);
+}
+
+static bool script_take(void *source, rs_buf *to)
+{
+    rs_buf got;
+    rs_buf_init(&got, 0);
+    assert_int_equal(rs_buf_len(to), 0); /* nothing that had been read is lost */
+    char part[4];
+    ssize_t n = script_read(source, part, sizeof part);
+    if (n <= 0 || (size_t)n > rs_buf_room(to))
+        return false;
+    assert_int_equal(rs_buf_add(&got, part, (size_t)n), 0);
+    rs_buf_swap(&got, to);
+    rs_buf_fini(&got);
+    return true;
+}
+
+/* Taken as it is while there is nothing else, read behind it after that. */
+static void test_take(void **state)
+{
+    static const rs_stream_ops ops = {script_read,     script_write, script_want,
+                                      script_shutdown, script_close, script_take};
+    script src = {.reads = "abc|def|gh"};
+    rs_stream *s = rs_stream_new(&ops, &src);
+    rs_buf *in = rs_stream_input(s);
+    assert_int_equal(rs_stream_fill(s, 1), 0);
+    assert_memory_equal(rs_buf_data(in), "abc", 3);
+    assert_int_equal(rs_stream_fill(s, 5), 0);
+    assert_memory_equal(rs_buf_data(in), "abcdef", 6);
+    rs_buf_clear(in);
+    assert_int_equal(rs_stream_fill(s, 3), RS_EEOF);
+    assert_int_equal(rs_buf_len(in), 2);
+    assert_memory_equal(rs_buf_data(in), "gh", 2);
     rs_stream_free(s);
 }
 
@@ -488,6 +522,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_fill),
         TEST(test_input_has_a_limit),
+        TEST(test_take),
         TEST(test_write),
         TEST(test_one_waiter_a_direction),
         TEST(test_waits_again_while_it_is_woken),
