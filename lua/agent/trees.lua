@@ -5,7 +5,7 @@ local tree = require "rshell.sys.tree"
 
 local M = {}
 
-local BLOCK = {exact = 512 * 1024} -- what a worker gets at once: each is a turn of two threads
+local BLOCK = {block = 512 * 1024} -- what a worker gets at once: each is a turn of two threads
 
 local function closing(...)
     local list = {...}

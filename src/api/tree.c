@@ -1,7 +1,7 @@
 /* The Lua module rshell.tree.
  *
  *     read(bytes) -> {root=, through=, uid=, users=, groups=, ...}   or nil, text, "EPROTOCOL"
- *     meter() -> m                     m:add(block) -> files, bytes, index: what has passed in a pack, the current place
+ *     meter() -> m                     m:add(block or bytes) -> files, bytes, index: what has passed in a pack, the current place
  *     number(n) -> bytes
  *     name(number, rel) -> bytes       of a list of names, for rshell.sys.tree
  *     owners(users_bytes, groups_bytes) -> bytes            the head of a plan
@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "loop/task_error.h"
+#include "sys/block.h"
 #include "sys/digest.h"
 #include "sys/tree_stream.h"
 
@@ -336,10 +337,11 @@ static int tree_meter(lua_State *L)
 
 static int meter_add(lua_State *L)
 {
-    size_t n;
     rs_tree_reader *r = luaL_checkudata(L, 1, METER);
-    const char *block = luaL_checklstring(L, 2, &n);
-    rs_tree_bytes b = {block, block + n}, data;
+    const rs_buf *block = rs_block_test(L, 2);
+    size_t n = block ? rs_buf_len(block) : 0;
+    const char *bytes = block ? rs_buf_data(block) : luaL_checklstring(L, 2, &n);
+    rs_tree_bytes b = {bytes, bytes + n}, data;
     for (rs_tree_event e = RS_TREE_DATA; e != RS_TREE_MORE && e != RS_TREE_BAD;)
         e = rs_tree_read(r, &b, &data);
     lua_pushinteger(L, (lua_Integer)r->files);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "loop/task.h"
 #include "loop/task_error.h"
+#include "sys/block.h"
 
 #define STREAM "rshell.Stream"
 
@@ -74,7 +75,7 @@ static int raise(lua_State *L, int err, const char *what)
 
 /* ---- reading ---- */
 
-enum want { SOME, EXACT, LINE, LINE_END, ALL };
+enum want { SOME, EXACT, BLOCK, LINE, LINE_END, ALL };
 
 typedef struct read_request {
     rs_wait wait;
@@ -91,17 +92,20 @@ static void parse_format(lua_State *L, int i, read_request *r)
 {
     static const char *const names[] = {"l", "L", "a", "*l", "*L", "*a", NULL};
     static const enum want wants[] = {LINE, LINE_END, ALL};
+    int top = lua_gettop(L);
     if (lua_type(L, i) == LUA_TNUMBER) {
         lua_Integer n = luaL_checkinteger(L, i);
         luaL_argcheck(L, n >= 0, i, "a size of 0 or more expected");
         r->want = SOME;
         r->n = (size_t)n;
     } else if (lua_type(L, i) == LUA_TTABLE) {
-        lua_getfield(L, i, "exact");
-        luaL_argcheck(L, lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 0, i, "{exact=n} expected");
-        r->want = EXACT;
+        bool block = lua_getfield(L, i, "block") != LUA_TNIL;
+        if (!block)
+            lua_getfield(L, i, "exact");
+        luaL_argcheck(L, lua_isinteger(L, -1) && lua_tointeger(L, -1) >= block, i, "{exact=n} expected");
+        r->want = block ? BLOCK : EXACT;
         r->n = (size_t)lua_tointeger(L, -1);
-        lua_pop(L, 1);
+        lua_settop(L, top);
     } else {
         r->want = wants[luaL_checkoption(L, i, "l", names) % 3];
     }
@@ -114,6 +118,12 @@ static int take(lua_State *L, rs_buf *in, size_t n, size_t drop)
     return 1;
 }
 
+static int take_block(lua_State *L, rs_buf *in)
+{
+    rs_buf_swap(in, rs_block_push(L));
+    return 1;
+}
+
 /* Pushes what was asked for if it has come; 0 if not. */
 static int take_wanted(lua_State *L, read_request *r)
 {
@@ -123,6 +133,7 @@ static int take_wanted(lua_State *L, read_request *r)
     switch (r->want) {
     case SOME: return len > 0 && r->n > 0 ? take(L, in, len < r->n ? len : r->n, 0) : 0;
     case EXACT: return len >= r->n && r->n > 0 ? take(L, in, r->n, 0) : 0;
+    case BLOCK: return len >= r->n ? take_block(L, in) : 0;
     case LINE:
     case LINE_END:
         at = rs_buf_find(in, '\n', r->scanned);
@@ -148,7 +159,7 @@ static int take_rest(lua_State *L, read_request *r)
         return 1;
     }
     if (len > 0 || (r->want == ALL && plain_end))
-        return take(L, in, len, 0);
+        return r->want == BLOCK ? take_block(L, in) : take(L, in, len, 0);
     if (!plain_end)
         return raise(L, r->err, "can't read");
     lua_pushnil(L);
@@ -186,7 +197,7 @@ static int try_read(lua_State *L, read_request *r)
         if (n)
             return n;
         size_t len = rs_buf_len(rs_stream_input(r->ls->s));
-        size_t more = r->want == EXACT ? r->n : len + 1;
+        size_t more = r->want == EXACT || r->want == BLOCK ? r->n : len + 1;
         r->err = r->n == 0 && r->want <= EXACT ? 0 : rs_stream_fill(r->ls->s, more);
         if (r->err == -EAGAIN)
             return 0;
@@ -211,7 +222,7 @@ static int read_on(lua_State *L, int status, lua_KContext ctx)
     }
 }
 
-/* stream:read([what [, timeout [, max]]]): a line of more than max bytes comes in pieces; only the last has the newline. */
+/* stream:read([what [, timeout [, max]]]); what = {block=n} gives at least n bytes, fewer at the end, as a block. A line of more than max bytes comes in pieces; only the last has the newline. */
 static int l_read(lua_State *L)
 {
     lstream *ls = check_open(L, 1);
@@ -257,6 +268,7 @@ struct write_request {
     lstream *ls;
     const char *data; /* still to be written */
     size_t len;
+    rs_buf block; /* that it is in, where it came as one */
     bool queued;
 };
 
@@ -288,7 +300,9 @@ static void abandon_turn(rs_wait *w)
 /* A writer that is cancelled amid its data leaves, so that the others don't hang; what it had written stays written. */
 static int write_gc(lua_State *L)
 {
-    leave_queue(lua_touserdata(L, 1));
+    write_request *q = lua_touserdata(L, 1);
+    leave_queue(q);
+    rs_block_put(&q->block);
     return 0;
 }
 
@@ -351,18 +365,35 @@ static void leave_at_end(lua_State *L)
     lua_toclose(L, -1);
 }
 
-/* stream:write(...): strings and numbers; the stream. What several tasks write is not mixed within one call. */
-static int l_write(lua_State *L)
+/* The arguments become one string, but for a block. */
+static rs_buf *check_data(lua_State *L)
 {
-    lstream *ls = check_open(L, 1);
+    rs_buf *block = lua_gettop(L) == 2 ? rs_block_test(L, 2) : NULL;
+    if (block)
+        return block;
     for (int i = 2; i <= lua_gettop(L); i++)
         luaL_checkstring(L, i);
     lua_concat(L, lua_gettop(L) - 1);
+    return NULL;
+}
+
+/* stream:write(...): strings and numbers, or one block; the stream. What several tasks write is not mixed within one call. */
+static int l_write(lua_State *L)
+{
+    lstream *ls = check_open(L, 1);
+    rs_buf *block = check_data(L);
     rs_task_check(L);
     write_request *q = lua_newuserdatauv(L, sizeof *q, 0);
     *q = (write_request){.ls = ls};
     leave_at_end(L);
-    q->data = lua_tolstring(L, 2, &q->len);
+    if (block) {
+        rs_buf_init(&q->block, 0);
+        rs_buf_swap(&q->block, block);
+        q->data = rs_buf_data(&q->block);
+        q->len = rs_buf_len(&q->block);
+    } else {
+        q->data = lua_tolstring(L, 2, &q->len);
+    }
     join_queue(q);
     q->wait.done = true;
     return rs_task_wait(L, &q->wait, (lua_KContext)q, write_on);
@@ -586,6 +617,7 @@ static const luaL_Reg methods[] = {
 
 void rs_lstream_register(lua_State *L)
 {
+    rs_block_register(L);
     luaL_newmetatable(L, STREAM);
     luaL_setfuncs(L, methods, 0);
     lua_pushvalue(L, -1);

@@ -1,8 +1,8 @@
 /* The Lua module tree: what copies between machines are made of (tree_list.h, tree_pack.h, tree_unpack.h).
  *
  *     list(path [, {names=, only=, follow=, attributes=, owners=, digest=}]) -> bytes
- *     packer(path, names) -> p                             p:next() -> block; nil at the end
- *     unpacker(path, plan [, {follow=, umask=}]) -> u      u:write(block), u:finish() -> true
+ *     packer(path, names) -> p                             p:next() -> block (block.h); nil at the end
+ *     unpacker(path, plan [, {follow=, umask=}]) -> u      u:write(block or bytes), u:finish() -> true
  *                                                          u:missing() -> the places of files that haven't come, from 1 on
  *
  * All of them wait, and give nil, text, NAME and perhaps a path for what fails. */
@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "loop/job.h"
 #include "loop/task_error.h"
+#include "sys/block.h"
 #include "sys/fs_lua.h"
 #include "sys/fs_opts.h"
 #include "sys/sys.h"
@@ -76,9 +77,7 @@ typedef struct piece {
     rs_fs_shared *shared;
     int (*work)(struct piece *p);
     int (*push)(lua_State *L, struct piece *p);
-    char *data;
-    size_t len;
-    rs_buf out;
+    rs_buf bytes; /* that it works on, or has made */
     rs_fs_fail fail;
     int got;
 } piece;
@@ -102,29 +101,27 @@ static void piece_drop(void *job)
     piece *p = job;
     rs_fs_shared_drop(p->shared);
     rs_fs_fail_fini(&p->fail);
-    rs_buf_fini(&p->out);
-    free(p->data);
+    rs_block_put(&p->bytes);
     free(p);
 }
 
 static const rs_job_class piece_class = {piece_work, piece_finish, piece_drop};
 
-static int piece_run(lua_State *L, const char *class, const piece *proto, const char *data)
+/* bytes, where there are any, are taken. */
+static int piece_run(lua_State *L, const char *class, const piece *proto, rs_buf *bytes)
 {
     rs_fs_shared *shared = rs_fs_handle_get(L, 1, class);
     piece *p = malloc(sizeof *p);
-    char *copy = malloc(proto->len + 1);
-    if (!p || !copy) {
-        free(p);
-        free(copy);
+    if (!p)
         return luaL_error(L, "not enough memory");
-    }
     *p = *proto;
     p->shared = shared;
-    p->data = copy;
-    if (p->len)
-        memcpy(copy, data, p->len);
-    rs_buf_init(&p->out, 0);
+    if (bytes) {
+        rs_buf_init(&p->bytes, 0);
+        rs_buf_swap(&p->bytes, bytes);
+    } else {
+        rs_block_get(&p->bytes);
+    }
     rs_fs_shared_hold(shared);
     return rs_job_run(L, &piece_class, p);
 }
@@ -156,15 +153,15 @@ static int tree_packer(lua_State *L)
 
 static int work_next(piece *p)
 {
-    return rs_tree_pack_step(p->shared->core, BLOCK, &p->out);
+    return rs_tree_pack_step(p->shared->core, BLOCK, &p->bytes);
 }
 
 static int push_next(lua_State *L, piece *p)
 {
-    if (rs_buf_len(&p->out) == 0)
+    if (rs_buf_len(&p->bytes) == 0)
         lua_pushnil(L);
     else
-        lua_pushlstring(L, rs_buf_data(&p->out), rs_buf_len(&p->out));
+        rs_buf_swap(&p->bytes, rs_block_push(L));
     return 1;
 }
 
@@ -176,6 +173,7 @@ static int packer_next(lua_State *L)
 static int packer_close(lua_State *L)
 {
     rs_fs_handle_close(L, 1, PACKER);
+    rs_block_trim();
     return 0;
 }
 
@@ -212,7 +210,7 @@ static int tree_unpacker(lua_State *L)
 
 static int work_write(piece *p)
 {
-    return rs_tree_unpack_feed(p->shared->core, p->data, p->len, &p->fail);
+    return rs_tree_unpack_feed(p->shared->core, rs_buf_data(&p->bytes), rs_buf_len(&p->bytes), &p->fail);
 }
 
 static int work_finish(piece *p)
@@ -229,9 +227,15 @@ static int push_done(lua_State *L, piece *p)
 
 static int unpacker_write(lua_State *L)
 {
-    piece p = {.work = work_write, .push = push_done};
-    const char *data = luaL_checklstring(L, 2, &p.len);
-    return piece_run(L, UNPACKER, &p, data);
+    rs_buf *block = rs_block_test(L, 2);
+    if (!block) {
+        size_t n;
+        const char *bytes = luaL_checklstring(L, 2, &n);
+        block = rs_block_push(L);
+        if (rs_buf_add(block, bytes, n))
+            return luaL_error(L, "not enough memory");
+    }
+    return piece_run(L, UNPACKER, &(piece){.work = work_write, .push = push_done}, block);
 }
 
 static int unpacker_finish(lua_State *L)
@@ -257,6 +261,7 @@ static int unpacker_missing(lua_State *L)
 static int unpacker_close(lua_State *L)
 {
     rs_fs_handle_close(L, 1, UNPACKER);
+    rs_block_trim();
     return 0;
 }
 
@@ -280,6 +285,7 @@ int luaopen_rs_tree(lua_State *L)
         {"unpacker", tree_unpacker},
         {NULL, NULL},
     };
+    rs_block_register(L);
     rs_fs_handle_register(L, PACKER, packer);
     rs_fs_handle_register(L, UNPACKER, unpacker);
     luaL_newlib(L, functions);

@@ -331,4 +331,28 @@ spec.test("a pack that is none is refused", function(t)
     t.eq((to / "good/a"):read(), "abc")
 end)
 
+spec.test("blocks of a pack are read, metered and written, which takes their bytes", function(t)
+    local tree, sys = require "rshell.tree", require "rshell.sys.tree"
+    local dir = odd.dir(t, here)
+    local data = ("0123456789abcdef"):rep(1 << 16)
+    local from = (dir / "from"):mkdir();
+    (from / "a"):write(data)
+    local plan = tree.owners("", "") .. tree.step("d", "", nil, nil, 493) .. tree.step("f", "a", 0, "", 420)
+    local p <close> = assert(sys.packer(from .. "", tree.name(0, "a")))
+    local u <close> = assert(sys.unpacker(dir .. "/to", plan))
+    local meter, n, files, bytes = tree.meter(), 0, nil, nil
+    for block in function() return p:next() end do
+        t.ok(#block > 0)
+        t.eq(#block:text(), #block)
+        files, bytes = meter:add(block)
+        t.ok(u:write(block))
+        t.eq(#block, 0)
+        n = n + 1
+    end
+    t.ok(n > 1)
+    t.same({files, bytes}, {1, #data})
+    t.ok(u:finish())
+    t.ok((dir / "to/a"):read() == data)
+end)
+
 spec.finish()

@@ -403,4 +403,38 @@ spec.test("who writes to one that doesn't read is held up", function(t)
     is_kind(t, select(2, pcall(writer.await, writer)), "closed")
 end)
 
+spec.test("blocks: at least so many bytes, fewer at the end, and written whole", function(t)
+    local s = source(t, "ab", "cde", "f")
+    local first = s:read {block = 4}
+    t.eq(first:text(), "abcde")
+    t.eq(#first, 5)
+    local back, out = pair(t)
+    t.eq(out:write(first), out)
+    t.eq(#first, 0) -- its bytes are gone with it
+    t.eq(back:read {exact = 5}, "abcde")
+    t.eq(s:read({block = 4}):text(), "f")
+    t.eq(s:read {block = 4}, nil)
+    t.raises("exact=n", s.read, s, {block = 0})
+end)
+
+spec.test("a block is written whole to who reads late, and freed when its writer is cancelled", function(t)
+    local a, b = pair(t)
+    local big = ("0123456789abcdef"):rep(1 << 18)
+    local feed = task.spawn(function() b:write(big) end)
+    local block = a:read {block = #big}
+    feed:await()
+    local writer = task.spawn(function() a:write(block) end)
+    nap()
+    t.eq(#block, 0)
+    t.eq(b:read {exact = #big}, big)
+    writer:await()
+    feed = task.spawn(function() b:write(big) end)
+    block = a:read {block = #big}
+    feed:await()
+    local stuck = task.spawn(function() while true do a:write(block) a:write(big) end end)
+    nap()
+    stuck:cancel()
+    is_kind(t, select(2, pcall(stuck.await, stuck)), "cancelled")
+end)
+
 spec.finish()

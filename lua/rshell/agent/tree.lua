@@ -2,7 +2,7 @@
 
 local M = {}
 
-local BLOCK = {exact = 512 * 1024} -- what a worker gets at once: each is a turn of two threads
+local BLOCK = {block = 512 * 1024} -- what a worker gets at once: each is a turn of two threads
 
 -- ---- sources and sinks ----
 

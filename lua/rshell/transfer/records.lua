@@ -15,7 +15,7 @@ local ZEROS = ("\0"):rep(256 * 1024)
 local function more(r)
     local block, text, name = r.source:next()
     if not block then return nil, text or "it ended too early", name or "EPROTOCOL" end
-    r.buffer, r.at = r.buffer:sub(r.at) .. block, 1
+    r.buffer, r.at = r.buffer:sub(r.at) .. (type(block) == "string" and block or block:text()), 1
     return true
 end
 
