@@ -20,7 +20,7 @@ local LOCAL = {["proc.signal"] = true, ["proc.signal_name"] = true, ["fs.match"]
 
 ---@class rshell.agent.Backend
 ---@field connector table
----@field reason string? why there is no agent
+---@field reason string|false why there is no agent
 local Backend = {}
 
 -- ---- starting ----
@@ -171,33 +171,35 @@ local function ask(b, otherwise, name, ...)
     return ask(b, otherwise, name, ...)
 end
 
-local function call(b, module, fn, ...)
-    return ask(b, function(...) return b.bare[module][fn](...) end, module .. "." .. fn, ...)
+--- The function `fn` of a module over there.
+local function caller(b, module, fn)
+    local name = module .. "." .. fn
+    local function otherwise(...) return b.bare[module][fn](...) end
+    return function(...) return ask(b, otherwise, name, ...) end
 end
 
 --- Our own streams stay ours: the program gets pipes, and we move the bytes.
-local function spawn(b, spec)
-    local foreground = require "rshell.bare.foreground"
-    local stages = spec.stages or {spec}
-    if not spec.foreground and not foreground.inherits(stages) or not b:agent() then
-        return call(b, "proc", "spawn", spec)
+local function spawner(b)
+    local spawn = caller(b, "proc", "spawn")
+    return function(spec)
+        local foreground = require "rshell.bare.foreground"
+        local stages = spec.stages or {spec}
+        if not spec.foreground and not foreground.inherits(stages) or not b:agent() then return spawn(spec) end
+        local there, on_terminal = foreground.prepare(spec, stages)
+        local p, text, name, where = spawn {
+            stages = handles.without_ours(stages, there.pty), pty = there.pty, keep = spec.keep,
+        }
+        if p then handles.attach(p, stages, there.pty, on_terminal) end
+        return p, text, name, where
     end
-    local there, ours = foreground.prepare(spec, stages)
-    local p, text, name, where = call(b, "proc", "spawn", {
-        stages = handles.without_ours(stages, there.pty), pty = there.pty, keep = spec.keep,
-    })
-    if p then handles.attach(p, stages, there.pty, ours) end
-    return p, text, name, where
 end
 
 local function module(b, name)
     local here = require("rshell.sys." .. name)
-    return setmetatable(name == "proc" and {spawn = function(spec) return spawn(b, spec) end} or {}, {
+    return setmetatable(name == "proc" and {spawn = spawner(b)} or {}, {
         __index = function(t, fn)
             local f = here[fn]
-            if type(f) == "function" and not LOCAL[name .. "." .. fn] then
-                f = function(...) return call(b, name, fn, ...) end
-            end
+            if type(f) == "function" and not LOCAL[name .. "." .. fn] then f = caller(b, name, fn) end
             t[fn] = f
             return f
         end,
@@ -223,6 +225,7 @@ function M.new(conn, connector, how)
         notice = how.notice, keepalive = how.keepalive or 15, arch = how.arch or "x86_64",
         hash = require "rshell.sys.hash",
         who = ("%s@%s"):format(os.getenv "USER" or os.getenv "LOGNAME" or "rshell", uname().nodename),
+        agent = Backend.agent, reason = false, -- what each operation asks for is at hand
     }
     return setmetatable(b, {
         __index = function(t, key)
