@@ -35,11 +35,8 @@ end
 
 --- "string.format"
 function makers.name(self, name)
-    local value = self.namespace and self.namespace[name]
-    if value == nil then
-        value = _G
-        for part in name:gmatch "[^.]+" do value = type(value) == "table" and value[part] or nil end
-    end
+    local value = self.builtins or self.namespace or _G
+    for part in name:gmatch "[^.]+" do value = type(value) == "table" and value[part] or nil end
     if value == nil then return nil, ("there is no %s here"):format(name) end
     return value
 end

@@ -7,16 +7,48 @@ local task = require "rshell.task"
 local M = {}
 
 local BLOCK = 65536
+local LINGER = 0.05 -- seconds in which nothing comes from a program that has ended
+local STOP_SECONDS = 2 -- that a program of an interrupted call has to end
 
 local function status(exit)
     if exit.signal then return nil, "signal", proc.signal(exit.signal) or exit.signal end
     return exit.code == 0 or nil, "exit", exit.code
 end
 
+--- Passes on what comes; its state is {task, waits: whether for more, n: how often something came}.
 local function pump(stream, to)
-    return task.spawn(function()
-        for block in function() return stream:read(BLOCK) end do to:write(block) end
+    local state = {n = 0}
+    state.task = task.spawn(function()
+        repeat
+            state.waits = true
+            local block = stream:read(BLOCK)
+            state.waits, state.n = false, state.n + 1
+            if block then to:write(block) end
+        until not block
     end)
+    return state
+end
+
+--- Waits until all that an ended program has printed is passed on. What it has left in the background may keep its
+--- output open: then it is enough that nothing comes.
+local function drain(state)
+    while not state.task.done do
+        local before = state.n
+        pcall(state.task.await, state.task, LINGER)
+        if state.waits and state.n == before then return end
+    end
+end
+
+--- The status of a program, when what it has printed is passed on. With the call that waits for it the program ends.
+local function finish(p, pumps)
+    local ok, exits = pcall(function()
+        local exits = p:wait()
+        for _, state in ipairs(pumps) do drain(state) end
+        return exits
+    end)
+    if ok then return status(exits[1]) end
+    task.shield(p.stop, p, STOP_SECONDS)
+    error(exits, 0)
 end
 
 local function start(command, stdin, stdout)
@@ -32,10 +64,7 @@ function M.execute(command)
     if command == nil then return true end
     local p, errors, name = start(command, "null", "pipe")
     if not p then return nil, errors, name end
-    local out = pump(p.stdout, output.stdout)
-    out:await()
-    errors:await()
-    return status(p:wait()[1])
+    return finish(p, {pump(p.stdout, output.stdout), errors})
 end
 
 -- ---- popen ----
@@ -82,9 +111,7 @@ function Pipe:close()
     if self.closed then error("attempt to use a closed file", 2) end
     self.closed = true
     self.stream:close()
-    if self.out then self.out:await() end
-    self.errors:await()
-    return status(self.process:wait()[1])
+    return finish(self.process, {self.errors, self.out})
 end
 
 function Pipe:__close()

@@ -61,7 +61,7 @@ return function(context, memory, version)
     })
     local import = importer.new(self, w)
     root = functions(w, import)
-    self.memory, self.modules = memory, import.loaded
+    self.memory, self.modules, self.builtins = memory, import.loaded, w.builtins
     self.described[getmetatable(w.namespace)] = false -- what it inherits are no methods of it
     output.install(self, link, w.builtins)
     world.fill(w, import, function(why) self:close(why) end)

@@ -33,7 +33,7 @@ function M.fill(w, import, leave)
     for _, module in next, import.loaded do importer.mark(module) end
     import.loaded._G = g
     g.sleep, g.spawn, g.ref = task.sleep, task.spawn, require "rshell.shared.values".ref
-    g.controller = {}
+    g.controller = setmetatable({}, {__name = "controller"}) -- goes by reference: it is filled from there
     g.os = setmetatable({execute = programs.execute}, {__index = os})
     import.loaded.os = g.os
     rawset(g.io, "popen", programs.popen)

@@ -146,7 +146,8 @@ function M.async(fn)
         local ok, peer, call = pcall(proxy.start, fn, ...)
         if not ok then return M.failed(peer) end
         if not peer then return M.new(fn, ...) end
-        return M.of_call(peer, call)
+        if peer.timeout then return M.of_task(peer, call, peer.finish, peer, call) end
+        return M.of_call(peer, call, peer.settle)
     end
 end
 

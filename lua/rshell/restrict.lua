@@ -2,6 +2,7 @@
 
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
+local operations = require "rshell.shared.operations"
 
 local M = {}
 
@@ -55,6 +56,10 @@ function mt.__newindex(r, key, value)
     local s = state(r)
     if not s.writable[key] then deny(("writing '%s'"):format(tostring(key))) end
     s.object[key] = value
+end
+
+for _, name in ipairs(operations.operators) do
+    if name ~= "__eq" then mt[name] = function() deny "calculating with it" end end
 end
 
 function mt.__call() deny "calling it" end

@@ -80,12 +80,17 @@ local function c_name(fn)
     return "a C function"
 end
 
-local function refuse(b, path, what)
+local function refuse(b, path, what, hint)
     err.raise {
         kind = "usage",
         message = ("a function (%s) can't be shipped: its upvalue %s is %s"):format(b.place, path, what),
-        hint = "hand it over as an argument: then it goes by reference",
+        hint = hint or "hand it over as an argument: then it goes by reference",
     }
+end
+
+local function is_promise(value)
+    local mt = debug.getmetatable(value)
+    return mt ~= nil and mt.__export ~= nil
 end
 
 -- ---- collecting ----
@@ -146,6 +151,8 @@ function take(b, value, path)
         take_function(b, value, path)
     elseif kind == "thread" then
         refuse(b, path, "a coroutine")
+    elseif kind == "userdata" and is_promise(value) then
+        refuse(b, path, "a promise of a batch", "hand it over as an argument: then its value is there")
     elseif kind == "table" then
         if value == _G then return GLOBALS end
         local stand_in = b.environments[value] or module_mark(b, value)

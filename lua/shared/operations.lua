@@ -1,6 +1,8 @@
 -- What can be done with an object on the other side, besides calling it and its methods: numbers in the place of a
 -- method's name. doc/protocol.md has them.
 
+local failure = require "rshell.shared.failure"
+
 local M = {GET = 1, SET = 2, FIELD = 3, LENGTH = 4, TEXT = 5, PAIRS = 6, IPAIRS = 7, CLOSE = 8, COPY = 9}
 
 --- The operators from here on, in this order.
@@ -28,18 +30,24 @@ does[M.LENGTH] = function(object) return #object end
 
 does[M.TEXT] = function(object) return tostring(object) end
 
---- Gives blocks: a function for the next one, nil with the last, and the pairs in a row.
+--- Gives blocks: a function for the next one, nil with the last, and the pairs in a row. An error in the midst of them
+--- waits until those before it were taken.
 local function blocks(step, state, key)
-    local value
-    key, value = step(state, key)
-    local function block()
-        local list, n = {}, 0
+    local value, failed, list, n
+    local function fill()
         while key ~= nil and n < 2 * BLOCK do
             list[n + 1], list[n + 2], n = key, value, n + 2
             key, value = step(state, key)
         end
-        return key ~= nil and block or nil, n, list
     end
+    local function block()
+        if failed then error(failed, 0) end
+        list, n = {}, 0
+        local ok, e = xpcall(fill, failure.note)
+        failed = not ok and e or nil
+        return (failed or key ~= nil) and block or nil, n, list
+    end
+    key, value = step(state, key)
     return block()
 end
 

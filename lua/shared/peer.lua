@@ -34,6 +34,11 @@ local function closed(self)
     err.raise {kind = "closed", host = self.host, message = "the connection to the agent " .. gone}
 end
 
+--- Raises kind closed when nothing goes any more.
+function Peer:check()
+    if self.why then closed(self) end
+end
+
 -- ---- calling ----
 
 --- The results of a call that is done; raises what it raised.
@@ -442,7 +447,7 @@ end
 function Peer:greeting(seconds)
     local stop = seconds and task.now() + seconds
     while not self.hello do
-        if self.why then closed(self) end
+        self:check()
         local left = stop and stop - task.now()
         if left and left <= 0 then
             err.raise {kind = "timeout", host = self.host, message = "the agent did not answer"}
@@ -478,6 +483,6 @@ function M.new(port, how)
     return self
 end
 
-M.EXT = EXT
+M.EXT, M.Peer = EXT, Peer
 
 return M

@@ -135,11 +135,15 @@ function mt.__pairs(p)
     return iterate(state(p), operations.PAIRS)
 end
 
+function mt.__ipairs(p)
+    return iterate(state(p), operations.IPAIRS)
+end
+
 --- Lua's own would ask for every element.
 local step = ipairs {}
 rawset(_G, "ipairs", function(t)
-    local s = state(t)
-    if s then return iterate(s, operations.IPAIRS) end
+    local meta = type(t) == "userdata" and debug.getmetatable(t)
+    if meta and meta.__ipairs then return meta.__ipairs(t) end
     return step, t, 0
 end)
 

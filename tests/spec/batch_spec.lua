@@ -220,8 +220,12 @@ spec.test("promises are of no use here, nor in another batch", function(t)
         for _, fn in ipairs {
             function() return p + 1 end, function() return p .. "" end, function() return #p end,
             function() return p == b:eval "1" end, function() return p < 2 end, function() for _ in pairs(p) do end end,
+            function() for _ in ipairs(p) do end end, function() return conn:call(function(x) return x end, p) end,
+            function() conn.namespace.promise = p end, function() conn:async(tostring, p):await() end,
         } do t.raises("usage", fn) end
         t.match(tostring(p), "promise of call 1")
+        local e = t.raises("usage", function() b:call(function() return p end) end)
+        t.match(e.message, "its upvalue 'p' is a promise")
     end)
     t.raises("usage", function() return kept() end)
     t.raises("usage", function() return batch:eval "1" end)

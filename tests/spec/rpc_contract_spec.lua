@@ -205,6 +205,7 @@ end)
 spec.test("what is closed says so, at every use", function(t)
     local c = m:connect()
     local modules, space, f = c.modules, c.namespace, c:execute "return function() end"
+    t.ok(modules.json)
     local pid = c.pid
     c:close()
     for name, use in next, {
@@ -214,8 +215,12 @@ spec.test("what is closed says so, at every use", function(t)
         index = function() return space.x end, assign = function() space.x = 1 end, proxy = function() f() end,
         text = function() return tostring(f) end, copy = function() c:copy(space) end,
         pairs = function() pairs(space) end, length = function() return #space end,
+        known = function() return modules.json end, stdio = function() c:stdio(nil) end,
+        interact = function() c:interact() end, batch = function() c:batch(function(b) b:eval "1" end) end,
+        async = function() c:async(print):await() end, view = function() c:with{timeout = 1}:eval "1" end,
     } do
-        t.eq(error_of(use).kind, "closed", name)
+        local ok, e = pcall(use)
+        t.same({ok, not ok and e.kind}, {false, "closed"}, name)
     end
     t.same({c.pid, c.closed, c.machine == m}, {pid, true, true})
 end)

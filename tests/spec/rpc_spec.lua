@@ -105,8 +105,20 @@ end)
 
 spec.test("a view's timeout is the connection's", function(t)
     local c <close> = m:with{timeout = 0.3}:connect()
-    t.eq(error_of(c.execute, c, "while true do end").kind, "timeout")
-    t.eq(c:eval "1", 1)
+    local slow = c:execute [[
+        local function wait() sleep(60) end
+        return setmetatable({}, {__index = wait, __call = wait})]]
+    for name, use in next, {
+        loop = function() c:execute "while true do end" end, call = function() c:call(function() sleep(60) end) end, -- luacheck: ignore
+        module = function() c.modules.proc.run {"sleep", "60"} end, index = function() return slow.x end,
+        builtin = function() c.builtins.sleep(60) end, proxy = function() slow() end,
+        future = function() rshell.async(slow)():await() end,
+    } do
+        local e = error_of(use)
+        t.same({e.kind, e.host}, {"timeout", "agent"}, name)
+        t.match(e.message, "not done after 0.3 s", name)
+    end
+    t.eq(c:with{timeout = 30}:eval "sleep(0.4) or 1", 1)
 end)
 
 spec.test("the local machine has connections too", function(t)
@@ -244,10 +256,20 @@ spec.test("modules that are provided", function(t)
     t.eq(c.modules.fromfile.where, "fromfile")
     c:provide("frompath", file)
     t.eq(c:eval "require('frompath').where", "frompath")
+    c:provide("deep.down.there", function(name) return name end)
+    t.same({c.modules.deep.down.there, c.modules["deep.down.there"]}, {"deep.down.there", "deep.down.there"})
     c:provide("fs", {mine = true})
     t.eq(c:eval "require('fs').mine", true)
     t.eq(error_of(c.provide, c, "x", 5).kind, "usage")
     t.eq(error_of(c.provide, c, "../x", {}).kind, "usage")
+end)
+
+spec.test("what is handed over in `controller`", function(t)
+    t.eq(conn:eval "next(controller)", nil)
+    conn.namespace.controller.greet = function(name) return "hello " .. name end
+    t.eq(conn:eval "controller.greet 'you'", "hello you")
+    conn.namespace.controller.greet = nil
+    t.eq(conn:eval "controller.greet", nil)
 end)
 
 -- ---- output ----
@@ -280,6 +302,28 @@ spec.test("what is printed comes in order, before the result", function(t)
     t.eq(error_of(c.stdio, c, {stdout = 5}).kind, "usage")
     t.eq(error_of(c.stdio, c, {stdot = print}).kind, "usage")
     c:stdio(nil)
+end)
+
+spec.test("what is done with proxies ends after what it printed was passed on", function(t)
+    local c <close> = m:connect()
+    local got
+    c:stdio{stdout = function(chunk)
+        rshell.sleep(0.01)
+        got = chunk
+    end}
+    local object = c:execute [[
+        local says = function(what) return function() print(what) return what end end
+        return setmetatable({}, {__index = says "index", __call = says "call", __tostring = says "text"})]]
+    for what, use in next, {
+        index = function() return object.x end, call = function() object() end, text = function() tostring(object) end,
+    } do
+        got = nil
+        use()
+        t.eq(got, what .. "\n")
+    end
+    got = nil
+    rshell.async(object)():await()
+    t.eq(got, "call\n")
 end)
 
 spec.test("a sink may make calls", function(t)
@@ -324,11 +368,41 @@ spec.test("os.execute, io.popen and os.exit", function(t)
     t.same({c:execute "local f = io.popen('cat >&2; exit 2', 'w') f:write 'x' return f:close()"}, {nil, "exit", 2})
     t.same({c:execute "local list = {} for l in io.popen 'seq 3':lines() do list[#list + 1] = l end return list"},
         {{"1", "2", "3"}})
-    local e = error_of(c.execute, c, "os.exit(3)")
+    local write, popen = io.write, io.popen
+    local got = {}
+    c:stdio{stdout = function(chunk) got[#got + 1] = chunk end}
+    c:call(io.write, "a", 1, "\n")
+    c:call(function() write(popen "echo b":read "L") end)
+    c:execute "string, io = 5, 6"
+    t.eq(c:call(string.upper, "x"), "X", "whatever the variables there are")
+    t.eq(table.concat(got), "a1\nb\n")
+    local e = error_of(c.call, c, os.exit, 3)
     t.eq(e.kind, "closed")
     t.match(e.message, "os.exit")
     t.eq(c.closed, true)
     t.eq(conn:eval "1", 1)
+end)
+
+spec.test("programs that leave something in the background, and those of calls that are cancelled", function(t)
+    local c <close> = m:connect()
+    local got = {}
+    c:stdio{stdout = function(chunk) got[#got + 1] = chunk end}
+    local dir <close> = m:tempdir()
+    local leave = ("echo $$ > %s/pid; sleep 60 & echo $! > %s/left; echo here"):format(dir, dir)
+    local function left() return tonumber((dir / "left"):read()) end
+    t.same({c:call(function(s) return os.execute(s) end, leave)}, {true, "exit", 0})
+    t.eq(table.concat(got), "here\n")
+    c:call(os.execute, "kill " .. left())
+    t.same({c:call(function(s)
+        local p = io.popen(s)
+        return p:read "l", p:close()
+    end, leave)}, {"here", true, "exit", 0})
+    c:call(os.execute, "kill " .. left())
+    local e = error_of(function()
+        c:with{timeout = 0.5}:call(os.execute, ("echo $$ > %s/pid; while :; do sleep 0.1; done"):format(dir))
+    end)
+    t.eq(e.kind, "timeout")
+    t.eq(gone(tonumber((dir / "pid"):read())), true)
 end)
 
 spec.test("a sleeping child misses no call", function(t)
@@ -385,10 +459,15 @@ spec.test("endpoints", function(t)
     t.eq(error_of(e.call, e, "three", print).kind, "notfound")
     t.eq(error_of(e.add, e, "one", m).kind, "exists")
     t.eq(error_of(e.add, e, "x", 5).kind, "usage")
+    for _, what in ipairs {5, "x", {}} do t.eq(error_of(e.multicall, e, {one = what}).kind, "usage") end
     e:remove "one"
     t.eq(e:exists "one", false)
     e:close()
+    e:close()
     t.eq(conn.closed, false, "what it was given stays open")
+    for _, use in ipairs {
+        function() e:call("two", print) end, function() e:add("x", m) end, function() e:multicall {two = print} end,
+    } do t.eq(error_of(use).kind, "closed") end
 end)
 
 -- ---- the end ----

@@ -119,6 +119,15 @@ spec.test("iteration in blocks", function(t)
     local custom = left:call(0, "give")
     getmetatable(data).__pairs = function() return function(_, k) return not k and "only" or nil, nil end end
     for k, v in pairs(custom) do t.same({k, v}, {"only", nil}) end
+    getmetatable(data).__pairs = function()
+        return function(_, k)
+            if k == 1500 then error "no more" end
+            return (k or 0) + 1, true
+        end
+    end
+    n = 0
+    t.raises("no more", function() for k in pairs(custom) do n = k end end)
+    t.eq(n, 1500, "what came before the error is there")
     for i, v in ipairs {5} do t.same({i, v}, {1, 5}) end
     over(left, right)
 end)
@@ -228,6 +237,10 @@ spec.test("a restricted object exposes what was named", function(t)
         call = function(x) return x() end,
         length = function(x) return #x end,
         list = function(x) return pairs(x) end,
+        add = function(x) return x + 1 end,
+        negate = function(x) return -x end,
+        join = function(x) return x .. "" end,
+        less = function(x) return x < x end,
     }
     t.eq(trips(right, function() t.same({left:call(0, "use", r)}, {5, 5, true}) end), 3)
     left:call(0, "set", r, "note", "new")
@@ -236,7 +249,9 @@ spec.test("a restricted object exposes what was named", function(t)
     t.match(t.raises("denied", function() left:call(0, "try", r, "secret") end).message, "'secret' is not among")
     t.raises("denied", function() left:call(0, "try", r, "hidden") end)
     t.raises("denied", function() left:call(0, "set", r, "balance", 1e9) end)
-    for _, name in ipairs {"call", "length", "list"} do t.raises("denied", function() left:call(0, name, r) end) end
+    for _, name in ipairs {"call", "length", "list", "add", "negate", "join", "less"} do
+        t.raises("denied", function() left:call(0, name, r) end)
+    end
     t.raises("denied", function() return r.secret end)
     t.eq(account.balance, 5)
     t.raises("usage", function() restrict(5, {}) end)

@@ -18,10 +18,19 @@ local mt, make, state = object.class "batch"
 
 -- ---- promises ----
 
+--- Sends a call of the batch: these alone may name promises.
+local function send(b, ...)
+    local peer = b.core.peer
+    b.sends = true
+    local ok, call = pcall(peer.start, peer, 0, ...)
+    b.sends = false
+    return ok and call or error(call, 0)
+end
+
 local function record(b, target, name, ...)
     if b.over then err.usage "the batch is over" end
     local peer, n = b.core.peer, b.n + 1
-    local call = peer:start(0, "step", b.id, n, target, name, ...)
+    local call = send(b, "step", b.id, n, target, name, ...)
     b.n, b.calls[n] = n, call
     if call.crowded then peer.port:room() end
     return make_promise {batch = b, step = n, path = {}}
@@ -31,7 +40,7 @@ end
 function promise_mt.__export(p, peer)
     local s = promised(p)
     local b = s.batch
-    if b.over or b.core.peer ~= peer then err.usage "a promise can be used in its own batch only" end
+    if not b.sends or b.core.peer ~= peer then err.usage "a promise can be used in its own batch only" end
     return rpc.EXT.PROMISE, b.id, s.step, table.unpack(s.path)
 end
 
@@ -74,7 +83,7 @@ local function unusable()
 end
 
 for _, name in ipairs(operations.operators) do promise_mt[name] = unusable end
-promise_mt.__len, promise_mt.__pairs = unusable, unusable
+promise_mt.__len, promise_mt.__pairs, promise_mt.__ipairs = unusable, unusable, unusable
 
 -- ---- what b has ----
 
@@ -187,7 +196,7 @@ function M.run(core, seconds, shipped, fn)
             return p
         end)
     end
-    local call = core.peer:start(0, "collect", b.id, b.n, table.unpack(wanted, 1, wanted.n))
+    local call = send(b, "collect", b.id, b.n, table.unpack(wanted, 1, wanted.n))
     b.over = true
     if not values[1] then error(values[2], 0) end
     local got, i = collect(b, seconds, call), 1

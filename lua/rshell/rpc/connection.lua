@@ -133,7 +133,9 @@ end
 
 --- Where its output goes: functions, streams or paths; nil is ours.
 function members:stdio(to)
-    state(self).core.output:direct(to)
+    local core = state(self).core
+    core:check()
+    core.output:direct(to)
     return self
 end
 
@@ -148,7 +150,9 @@ end
 
 --- A prompt over there.
 function members:interact()
-    return require "rshell.rpc.interact"(state(self).core)
+    local core = state(self).core
+    core:check()
+    return require "rshell.rpc.interact"(core)
 end
 
 --- Harmless twice; a view closes nothing.

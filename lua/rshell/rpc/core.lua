@@ -3,6 +3,7 @@
 local context = require "rshell.agent.context"
 local err = require "rshell.shared.error"
 local output = require "rshell.rpc.output"
+local peers = require "rshell.shared.peer"
 local rpc = require "rshell.rpc"
 local server = require "rshell.rpc.server"
 local ship = require "rshell.ship"
@@ -22,8 +23,66 @@ local LEAVE_SECONDS = 5
 ---@field modules table<string, any> those that were imported
 ---@field sent table<string, boolean> modules of ours that it has got
 ---@field pid integer?
+---@field timeout number? of the machine's view
 local Core = {}
 Core.__index = Core
+
+-- ---- using ----
+
+local finish = peers.Peer.finish
+
+--- What came as output before a result is passed on before the result is.
+function Core:settle()
+    if self.output.first then self.output:settle() end
+end
+
+local function settled(core, ...)
+    core:settle()
+    return ...
+end
+
+local function finish_settled(core, call)
+    return settled(core, finish(core.peer, call))
+end
+
+--- Calls a function of its root.
+function Core:call(name, ...)
+    return finish_settled(self, self.peer:start(0, name, ...))
+end
+
+local function timed(core, seconds, ok, ...)
+    if ok then return ... end
+    local e = ...
+    if err.is(e) and e.kind == "timeout" and not rawget(e, "host") then
+        e.host = core.server.view.conn.name
+        e.message = ("the call was not done after %g s, and was interrupted"):format(seconds)
+    end
+    error(e, 0)
+end
+
+--- The results of a call that was started, within so many seconds.
+function Core:finish_within(seconds, call)
+    if not seconds or call.done then return finish_settled(self, call) end
+    return timed(self, seconds, pcall(task.timeout, seconds, finish_settled, self, call))
+end
+
+--- The same; over there it is interrupted when the time is over.
+---@param seconds number?
+function Core:call_within(seconds, name, ...)
+    if not seconds then return self:call(name, ...) end
+    return timed(self, seconds, pcall(task.timeout, seconds, self.call, self, name, ...))
+end
+
+--- What is done with proxies ends as the connection's own calls do: in its time, and after what it has printed.
+local function lead(core, peer)
+    peer.timeout = core.timeout
+    function peer.settle() core:settle() end
+    if core.timeout then
+        function peer.finish(_, call) return core:finish_within(core.timeout, call) end
+    else
+        function peer.finish(_, call) return finish_settled(core, call) end
+    end
+end
 
 -- ---- opening ----
 
@@ -66,7 +125,8 @@ function M.open(s, opts)
     }, {protocol = 1, lua = rpc.LUA, keepalive = 0}, function(number)
         return parent:start(0, "context.start", number, settings(v, opts))
     end)
-    core.peer = peer
+    core.peer, core.timeout = peer, v.timeout
+    lead(core, peer)
     peer.life = setmetatable({life}, {__mode = "v"}) -- kept by the connection and by every proxy
     s.connections[core] = true
     local ok, e = pcall(await, core, parent, call)
@@ -86,55 +146,17 @@ function M.served(core)
     end
 end
 
--- ---- using ----
-
---- What came as output before a result is passed on before the result is.
-function Core:settle()
-    if self.output.first then self.output:settle() end
-end
-
-local function settled(core, ...)
-    core:settle()
-    return ...
-end
-
---- Calls a function of its root.
-function Core:call(name, ...)
-    return settled(self, self.peer:call(0, name, ...))
-end
-
-local function timed(core, seconds, ok, ...)
-    if ok then return ... end
-    local e = ...
-    if err.is(e) and e.kind == "timeout" and not rawget(e, "host") then
-        e.host = core.server.view.conn.name
-        e.message = ("the call was not done after %g s, and was interrupted"):format(seconds)
-    end
-    error(e, 0)
-end
-
-local function finish(core, call)
-    return settled(core, core.peer:finish(call))
-end
-
---- The results of a call that was started, within so many seconds.
-function Core:finish_within(seconds, call)
-    if not seconds then return finish(self, call) end
-    return timed(self, seconds, pcall(task.timeout, seconds, finish, self, call))
-end
-
---- The same; over there it is interrupted when the time is over.
----@param seconds number?
-function Core:call_within(seconds, name, ...)
-    if not seconds then return self:call(name, ...) end
-    return timed(self, seconds, pcall(task.timeout, seconds, self.call, self, name, ...))
-end
-
 -- ---- the end ----
 
 --- Whether it has ended; the news of its agent's end may still be on their way to it.
 function Core:ended()
     return self.peer.why ~= nil or self.server.peer.why ~= nil or self.server.closed ~= nil
+end
+
+--- Raises kind closed when it has ended.
+function Core:check()
+    self.peer:check()
+    if self:ended() then server.peer(self.server) end
 end
 
 --- At once, without waiting.

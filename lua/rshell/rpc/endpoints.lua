@@ -72,8 +72,13 @@ local function close(e)
     if e.machine then e.machine:close() end
 end
 
+local function check(e)
+    if e.closed then err.raise {kind = "closed", message = "the endpoints were closed"} end
+    return e
+end
+
 local function find(e, name)
-    local endpoint = e.list[name]
+    local endpoint = check(e).list[name]
     if endpoint then return endpoint end
     err.raise {
         kind = "notfound", name = name,
@@ -85,7 +90,7 @@ end
 
 --- target: a machine, the name of one, a server, or a connection. Connects when it is first called.
 function members:add(name, target)
-    local e = state(self)
+    local e = check(state(self))
     if type(name) ~= "string" then err.usage("add: a name expected, got %s", object.type(name)) end
     if e.list[name] then
         err.raise {kind = "exists", name = name, message = ("there is an endpoint '%s' already"):format(name)}
@@ -111,9 +116,13 @@ function members:call(name, fn, ...)
     return connection(find(state(self), name)):call(fn, ...)
 end
 
+local function check_call(name, what)
+    if type(what) == "function" or type(what) == "table" and what[1] ~= nil then return end
+    err.usage("multicall: '%s' is {function, arguments...}", name)
+end
+
 local function call_one(self, name, what)
     if type(what) == "function" then what = {what} end
-    if type(what) ~= "table" then err.usage("multicall: '%s' is {function, arguments...}", tostring(name)) end
     return (members.call(self, name, table.unpack(what, 1, what.n or #what)))
 end
 
@@ -134,7 +143,10 @@ end
 function members:multicall(calls)
     local e = state(self)
     if type(calls) ~= "table" then err.usage("multicall: {name = {function, arguments...}} expected") end
-    for name in next, calls do find(e, name) end
+    for name, what in next, calls do
+        find(e, name)
+        check_call(name, what)
+    end
     local tasks, results, errors = {}, {}, {}
     for name, what in next, calls do tasks[name] = task.spawn(call_one, self, name, what) end
     for name, t in next, tasks do
@@ -149,7 +161,7 @@ end
 function members:close()
     local e = state(self)
     local list = e.list
-    e.list = {}
+    e.list, e.closed = {}, true
     for _, endpoint in next, list do close(endpoint) end
 end
 

@@ -96,7 +96,10 @@ function import(core, seconds, name)
     return value
 end
 
-local function has_modules_below(name)
+local function has_modules_below(core, name)
+    for provided in next, core.provided or {} do
+        if provided:sub(1, #name + 1) == name .. "." then return true end
+    end
     local folder = name:gsub("%.", "/")
     for template in package.path:gmatch "[^;]+" do
         local path = template:match "^(.-)%?"
@@ -115,9 +118,10 @@ function mt.__index(self, key)
     local c = state(self)
     if type(key) ~= "string" then err.usage("a module's name is a string, got %s", object.type(key)) end
     local name = (c.prefix or "") .. key
+    c.core:check()
     local value, searched = import(c.core, c.timeout, name)
     if value ~= nil then return value end
-    if is_name(name) and has_modules_below(name) then return prefix(c, name) end
+    if is_name(name) and has_modules_below(c.core, name) then return prefix(c, name) end
     err.raise {
         kind = "notfound", name = name, host = c.core.server.view.conn.name,
         message = ("no module '%s': over there are fs, proc, net, host, hash, json and Lua's own; here: %s"):format(
