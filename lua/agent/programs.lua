@@ -34,7 +34,8 @@ end
 local function drain(state)
     while not state.task.done do
         local before = state.n
-        pcall(state.task.await, state.task, LINGER)
+        local ok, e = pcall(state.task.await, state.task, LINGER)
+        if not ok and e.kind ~= "timeout" then error(e, 0) end
         if state.waits and state.n == before then return end
     end
 end
