@@ -315,10 +315,14 @@ local function has_method(x, name)
     return ok and type(fn) == "function"
 end
 
---- Where bytes come from or go to: a path on the command's machine, a path object of any machine, a function, a stream.
-local function endpoint(who, stage, x, method)
+--- Where bytes come from or go to: a path on the view's machine, a path object of any machine, a function, a stream.
+---@param who string
+---@param v rshell.View
+---@param method "read"|"write" what a stream must have
+---@return table
+function M.endpoint(who, v, x, method)
     if type(x) == "string" then
-        return {path = require "rshell.path".text(stage.view, x), view = stage.view}
+        return {path = require "rshell.path".text(v, x), view = v}
     elseif type(x) == "function" then
         return {fn = x}
     end
@@ -335,7 +339,7 @@ end
 local function redirect(who, c, field, x, append)
     local s = check(c)
     local i = field == "from" and 1 or #s.stages
-    local e = endpoint(who, s.stages[i], x, field == "from" and "read" or "write")
+    local e = M.endpoint(who, s.stages[i].view, x, field == "from" and "read" or "write")
     e.append = append
     return with_stage(s, i, {[field] = e})
 end

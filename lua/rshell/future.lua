@@ -62,6 +62,10 @@ function mt.__index(self, key)
     local f = state(self)
     if members[key] then return members[key] end
     if fields[key] then return fields[key](f) end
+    if key == "attach" then
+        err.raise {kind = "usage", message = "what & BG gives keeps what its program prints, and can't be attached",
+            hint = "c:popen() gives a process, which can"}
+    end
     options.no_member("future", key, members, fields)
 end
 

@@ -1,5 +1,6 @@
 -- What popen returns: programs under way, with their streams.
 
+local attach = require "rshell.attach"
 local command = require "rshell.command"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
@@ -68,12 +69,16 @@ function members:poll()
     return exit and status.code(exit)
 end
 
---- Waits for the job; a cancel ends it.
-local function wait(p, seconds)
-    local ok, over = pcall(p.job.wait, p.job, seconds)
+--- Calls what waits for the job; a cancel ends it.
+local function waiting(p, fn, ...)
+    local ok, over = pcall(fn, ...)
     if ok then return over end
     if err.is(over) and over.kind == "cancelled" then p.job:close() end
     error(over, 0)
+end
+
+local function wait(p, seconds)
+    return waiting(p, p.job.wait, p.job, seconds)
 end
 
 --- Waits until it has ended: the code, or nil and the signal that ended it. Raises timeout when it still runs then.
@@ -86,6 +91,14 @@ function members:wait(seconds)
     local exit = exit_of(p)
     if not exit then err.raise {kind = "denied", message = "the process can't be ended: " .. tostring(self)} end
     return exit.code, exit.signal
+end
+
+--- Joins it to our terminal, or to what the options name, until it ends: the code, as wait. Detached: nil, "detached".
+---@param opts rshell.AttachOptions?
+function members:attach(opts)
+    local p = state(self)
+    if not waiting(p, attach.run, p, opts) then return nil, "detached" end
+    return self:wait()
 end
 
 --- Sends a signal to the whole group: a number, "TERM" or "SIGTERM".

@@ -65,19 +65,29 @@ function M.blocks(stream)
 end
 
 --- Writes to a program; false when it reads no more, which is no failure.
-local function offer(stream, block)
+---@param stream rshell.Stream
+---@param block string
+function M.offer(stream, block)
     local ok, e = pcall(stream.write, stream, block)
     if ok then return true end
     if err.is(e) and e.kind == "closed" then return false end
     error(e, 0)
 end
 
+--- Gives a program all of a source, and leaves both open; false when the program has ended before, or reads no more.
+function M.pass(stream, source)
+    for block in source.read do
+        if type(block) ~= "string" then
+            err.usage("the function that is read from gave a %s, not a string", type(block))
+        end
+        if not M.offer(stream, block) then return false end
+    end
+    return true
+end
+
 --- Feeds a program until the source ends, or the program.
 function M.feed(stream, source)
-    for block in source.read do
-        if type(block) ~= "string" then err.usage("the function of from() gave a %s, not a string", type(block)) end
-        if not offer(stream, block) then break end
-    end
+    M.pass(stream, source)
     stream:close()
     source.close()
 end
@@ -91,7 +101,7 @@ end
 --- Passes on what a program writes.
 function M.link(blocks, from, to)
     for block in blocks do
-        if not offer(to, block) then break end
+        if not M.offer(to, block) then break end
     end
     from:close() -- who wrote there learns that nobody reads
 end

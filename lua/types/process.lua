@@ -39,6 +39,29 @@ function Process:kill(signal) end
 ---@return string err
 function Process:communicate(input) end
 
+---What `attach` joins a process to. With none of `stdin`, `stdout` and `stderr` it is our terminal, or our own streams.
+---@class rshell.AttachOptions
+---@field stdin? string | rshell.Path | rshell.Stream | fun(): string? what it reads next; a string is the bytes themselves
+---@field stdout? string | rshell.Path | rshell.Stream | fun(block: string) where what it prints goes, as with `c:to`
+---@field stderr? string | rshell.Path | rshell.Stream | fun(block: string)
+---@field append? boolean to the end of the files
+---@field timeout? number seconds; then it raises kind `timeout`, detached
+---@field escape? string | false the key before the d that detaches, Ctrl-] without; false: every key is the program's
+
+---Joins the process to our terminal until it ends. Where it was started with `pty` every key goes to it, and its window is as
+---large as ours; Ctrl-] and then d detaches (Ctrl-] twice is the key itself). Else what is typed goes to it line by line
+---(Ctrl-] d Enter detaches, Ctrl-D ends its input, Ctrl-C ends it). Where our input is no terminal, its end is the end of
+---the program's.
+---
+---With `stdin`, `stdout` or `stderr` these alone are joined, the others are left as they are. The end of what `stdin` gives
+---ends the attachment, and not the program's input: more can follow, with `attach`, `p.stdin:write` or the terminal.
+---
+---Detached, it goes on; what it prints then waits in bounded memory for who reads, or attaches it, next. A cancel ends it.
+---@param options? rshell.AttachOptions
+---@return integer? code nil where a signal ended it, and where it goes on
+---@return string? signal "KILL"; "detached" where it goes on
+function Process:attach(options) end
+
 ---Changes the size of its terminal, where it has one of its own.
 ---@param rows integer
 ---@param cols integer

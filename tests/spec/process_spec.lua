@@ -391,6 +391,109 @@ spec.test("writing to one that has ended raises closed", function(t)
     t.eq(p:wait(), 0)
 end)
 
+-- ---- attached, and again ----
+
+spec.test("attach: one source after the other, and what is printed meanwhile waits", function(t)
+    local dir <close> = m:tempdir()
+    local far <close> = other:tempdir();
+    (far / "b"):write "two\n"
+    local p <close> = m:sh("while read x; do echo got $x; done; echo err >&2; exit 3"):popen()
+    t.same({p:attach {stdin = "one\n"}}, {nil, "detached"}, "a string is what it reads")
+    t.same({p:attach {stdin = far / "b"}}, {nil, "detached"}, "a path object is a file, also of another machine")
+    local three = {"three", "\n"}
+    t.same({p:attach {stdin = function() return table.remove(three, 1) end}}, {nil, "detached"})
+    local cat <close> = other.cat:popen()
+    cat.stdin:write "four\n"
+    cat.stdin:close()
+    t.same({p:attach {stdin = cat.stdout}}, {nil, "detached"}, "a stream")
+    p.stdin:write "five\n"
+    t.eq(p.stdout:read "l", "got one")
+    local out, errors = {}, dir / "errors"
+    errors:write "before\n"
+    p.stdin:close()
+    local function keep(block) out[#out + 1] = block end
+    t.same({p:attach {stdout = keep, stderr = tostring(errors), append = true}}, {3})
+    t.eq(table.concat(out), "got two\ngot three\ngot four\ngot five\n")
+    t.eq(errors:read(), "before\nerr\n")
+    t.same({p:attach {stdout = keep}}, {3}, "one that has ended")
+    t.eq(p:wait(), 3)
+end)
+
+spec.test("attach: nothing is lost, however often it is detached", function(t)
+    local p <close> = m:sh("i=0; while [ $i -lt 30000 ]; do i=$((i+1)); echo $i; done"):popen()
+    local out, times, code = {}, 0, nil
+    local function keep(block)
+        rshell.sleep(0.002) -- a block is under way when the time is over
+        out[#out + 1] = block
+    end
+    repeat
+        times = times + 1
+        local ok, got = pcall(p.attach, p, {stdout = keep, timeout = 0.001})
+        if ok then code = got else t.eq(got.kind, "timeout") end
+    until ok
+    t.ok(times > 1)
+    t.eq(code, 0)
+    local expected = {}
+    for i = 1, 30000 do expected[i] = i .. "\n" end
+    t.ok(table.concat(out) == table.concat(expected))
+end)
+
+spec.test("attach: ends with the process, whatever its source has", function(t)
+    local p <close> = m:sh("read x; echo $x; exit 4"):popen()
+    local function endless() return ("x"):rep(1000) .. "\n" end
+    t.same({p:attach {stdin = endless, stdout = function() end}}, {4})
+    local q <close> = m:sh("echo ready; exec sleep 1000"):popen()
+    t.eq(q.stdout:read "l", "ready")
+    rshell.spawn(function()
+        rshell.sleep(0.1)
+        q:kill "TERM"
+    end)
+    t.same({q:attach {stdin = function() rshell.sleep(1000) end}}, {nil, "TERM"})
+end)
+
+spec.test("attach: a time, a cancel, a failure", function(t)
+    local p <close> = m.cat:popen()
+    local e = t.raises("timeout", p.attach, p, {stdout = print, timeout = 0.05})
+    t.match(tostring(e), "still runs after 0.05 s.*p:attach%(%) attaches it again")
+    e = t.raises("usage", p.attach, p, {stdin = function() return 5 end})
+    t.match(e.message, "gave a number")
+    p.stdin:write "x\n"
+    t.raises("usage", p.attach, p, {stdout = function() rshell.here:path "":nosuch() end})
+    t.eq(p:poll(), nil, "it goes on")
+    p.stdin:write "y\n"
+    t.eq(p.stdout:read "l", "y")
+    local task = rshell.spawn(p.attach, p, {stdout = print})
+    rshell.sleep(0.05)
+    t.match(t.raises("usage", p.attach, p, {stdout = print}).message, "`cat` is attached already")
+    task:cancel()
+    t.raises("cancelled", task.await, task)
+    t.eq(p.termsig, "TERM", "a cancel ends it, as that of a wait")
+    t.match(t.raises("closed", p.attach, p).message, "the process was closed: cat")
+end)
+
+spec.table("attach: what makes no sense:", {
+    {{stdn = "x"}, "no option 'stdn', did you mean 'stdin'"},
+    {{stdin = 5}, "attach: stdin: a path, function or stream expected, got number"},
+    {{stdout = true}, "attach: stdout: a path, function or stream expected, got boolean"},
+    {{stdin = "", escape = "x"}, "'escape' is a key of our terminal"},
+    {{escape = "xy"}, "escape is one key"},
+    {{escape = true}, "escape is one key"},
+    {{append = true}, "'append' is for a file"},
+    {{stdout = print}, "its output is not ours", "elsewhere"},
+    {{stderr = print}, "its error output is not ours", "elsewhere"},
+    {{stdin = "x"}, "its standard input is not ours", "elsewhere"},
+}, function(t, c)
+    local elsewhere = m.cat:from "/dev/null":to "/dev/null":err_to "/dev/null"
+    local p <close> = (c[3] and elsewhere or m.cat):popen()
+    t.match(t.raises("usage", p.attach, p, c[1]).message, c[2])
+end)
+
+spec.test("attach: what & BG gives can't be", function(t)
+    local f <close> = m.cat & BG
+    local e = t.raises("usage", function() f:attach() end)
+    t.match(e.hint, "popen")
+end)
+
 -- ---- pty ----
 
 spec.test("pty: a terminal of the given size", function(t)

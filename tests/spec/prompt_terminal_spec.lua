@@ -185,6 +185,60 @@ spec.test("Ctrl-C ends what waits for another machine, which stays usable", func
     end
 end)
 
+spec.test(":fg attaches what runs in the background, Ctrl-] d leaves it, and it can be attached again", function(t)
+    local s = open(t)
+    s:line ":fg"
+    s:see "nothing runs in the background"
+    s:line "m = ssh 'bed'"
+    s:ready()
+    s:line "p = m.less['/etc/passwd']:popen{pty = true, env = {TERM = 'tmux', LESS = false}}"
+    s:ready()
+    s:line ":fg 9"
+    s:see ":jobs has no number 9"
+    s:line ":jobs"
+    s:see "%d  process %d+ `less /etc/passwd` %(running%)"
+    s:line "p:attach()"
+    s:see "root:"
+    s:keys("C-]", "d")
+    s:see "detached from `less /etc/passwd`, which goes on"
+    s:see "rsh>\n$"
+    s:line "!clear"
+    s:ready()
+    s:line ":fg"
+    s:see "root:"
+    s:keys "q"
+    s:see "rsh>\n$"
+    s:line "p.code"
+    s:see "\n0\nrsh>"
+    s:line "q = here.sleep[1000]:popen()"
+    s:ready()
+    s:line ":fg"
+    s:see "attached to `sleep 1000`; Ctrl%-%] d Enter detaches"
+    s:keys "C-c"
+    s:see "interrupted"
+    s:line "q.termsig"
+    s:see "TERM"
+    leave(s)
+end)
+
+spec.test(":fg awaits futures and tasks, and shows what they give", function(t)
+    local s = open(t)
+    s:line "f = here:sh 'until [ -e ~/go ]; do sleep 0.05; done; echo given; exit 2' & BG"
+    s:ready()
+    s:line ":fg"
+    s:see ":fg\n$";
+    (home / "go"):touch()
+    s:see "\ngiven\nexit status 2\nrsh>\n$"
+    s:line "on = here:path(here.home) / 'on'"
+    s:line "t = spawn(function() while not on:exists() do sleep(0.05) end return 'a value' end)"
+    s:ready()
+    s:line ":fg 1"
+    s:see ":fg 1\n$";
+    (home / "on"):touch()
+    s:see "\na value\nrsh>\n$"
+    leave(s)
+end)
+
 spec.test("Ctrl-D with work under way asks once", function(t)
     local s = open(t)
     s:line "spawn(sleep, 1000)"

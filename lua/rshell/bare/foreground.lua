@@ -4,11 +4,11 @@
 
 local task = require "rshell.task"
 local term = require "rshell.term"
+local terminal = require "rshell.terminal"
 
 local M = {}
 
 local BLOCK = 65536
-local LOOK = 0.2 -- seconds between two looks at our window's size
 
 --- True when a stage has one of our streams.
 function M.inherits(stages)
@@ -20,7 +20,7 @@ end
 
 local function is_on_terminal(spec, stages)
     return spec.foreground and not spec.pty and stages[1].stdin == "inherit" and stages[#stages].stdout == "inherit"
-        and term.is_terminal(0) and term.is_terminal(1)
+        and terminal.is_ours()
 end
 
 --- The spec as it is for over there, and the terminal that ours becomes there, if it does.
@@ -35,14 +35,7 @@ function M.prepare(spec, stages)
 end
 
 local function show(from, file)
-    return task.spawn(function()
-        pcall(function()
-            for block in function() return from:read(BLOCK) end do
-                file:write(block)
-                file:flush()
-            end
-        end)
-    end)
+    return task.spawn(function() pcall(terminal.show, from, file) end)
 end
 
 local function type_in(to)
@@ -59,21 +52,6 @@ local function type_in(to)
     end
 end
 
---- Tells the program when our window gets another size than its terminal was made with.
-local function follow_size(h, pty)
-    local rows, cols = pty.rows, pty.cols
-    return task.spawn(function()
-        while true do
-            local r, c = term.size()
-            if r and (r ~= rows or c ~= cols) then
-                rows, cols = r, c
-                pcall(h.resize, h, r, c)
-            end
-            task.sleep(LOOK)
-        end
-    end)
-end
-
 local function any(stages, which)
     for _, s in ipairs(stages) do
         if s[which] == "inherit" then return true end
@@ -83,7 +61,8 @@ end
 
 --- Every key is for the program until it has ended.
 local function lend_terminal(h, pty)
-    local stop_typing, sizes = h.stop_typing, follow_size(h, pty)
+    local stop_typing = h.stop_typing
+    local sizes = terminal.follow_size(pty.rows, pty.cols, function(rows, cols) return h:resize(rows, cols) end)
     term.raw(true)
     h.stop_typing = function()
         term.raw(false)

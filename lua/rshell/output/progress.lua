@@ -13,13 +13,17 @@ local EVERY = 0.2 -- seconds; as often as one can read it
 -- While a program or a question has the terminal, nothing is drawn.
 local held = 0
 
-local hold_mt = {__close = function() held = held - 1 end}
+local Hold = {}
+Hold.__index = Hold
+
+function Hold:close() held = held - 1 end
+Hold.__close = Hold.close
 
 --- Nothing is drawn until what this gives is closed.
 function M.hold()
     held = held + 1
     line.clear()
-    return setmetatable({}, hold_mt)
+    return setmetatable({}, Hold)
 end
 
 -- ---- the line ----

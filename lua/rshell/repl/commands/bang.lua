@@ -23,7 +23,9 @@ local function as_cd(line)
     return list
 end
 
-local function tell_status(e)
+--- Says how a program ended that didn't end well: its code, or the signal.
+---@param e {code: integer?, signal: string?}
+function M.tell_status(e)
     local why = e.signal and "ended by signal " .. e.signal or ("exit status %d"):format(e.code)
     -- It may have left the terminal with its mouse and keypad modes.
     if e.signal and colour.is_on() then io.write(RESET) end
@@ -36,7 +38,7 @@ local function run_there(session, line)
     local c = line ~= "" and m:sh(line) or m:sh 'exec "${SHELL:-/bin/sh}"'
     local ok, e = pcall(function() return require "rshell".FG(c) end)
     if ok then return true end
-    if err.is(e) and e.kind == "process" then return tell_status(e) end
+    if err.is(e) and e.kind == "process" then return M.tell_status(e) end
     error(e, 0)
 end
 

@@ -11,7 +11,7 @@ local text = require "rshell.text"
 
 local M = {}
 
-local NAMES = {"cd", "doc", "help", "host", "hosts", "jobs", "quit", "save", "time", "trace", "tunnels"}
+local NAMES = {"cd", "doc", "fg", "help", "host", "hosts", "jobs", "quit", "save", "time", "trace", "tunnels"}
 
 --- All, sorted by name.
 ---@return table[]

@@ -4,15 +4,21 @@ local text = require "rshell.text"
 
 local M = {name = "jobs", args = "", about = "lists what runs in the background: tasks, futures, processes"}
 
-function M.run()
-    local n = 0
+local KINDS = {task = true, future = true, process = true}
+
+--- What runs in the background, oldest first: an array of {kind=, thing=}.
+function M.list()
+    local list = {}
     for _, one in ipairs(opened.list()) do
-        if one.kind == "task" or one.kind == "future" or one.kind == "process" then
-            n = n + 1
-            io.write(("%3d  %s\n"):format(n, text.escape(tostring(one.thing))))
-        end
+        if KINDS[one.kind] then list[#list + 1] = one end
     end
-    if n == 0 then io.write(colour.paint("dim", "nothing runs in the background"), "\n") end
+    return list
+end
+
+function M.run()
+    local list = M.list()
+    for i, one in ipairs(list) do io.write(("%3d  %s\n"):format(i, text.escape(tostring(one.thing)))) end
+    if #list == 0 then io.write(colour.paint("dim", "nothing runs in the background"), "\n") end
 end
 
 return M
