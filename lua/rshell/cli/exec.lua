@@ -110,6 +110,7 @@ local function tell_more(results, names)
     for _, name in ipairs(names) do
         local e = results[name].error
         if results[name].status == "unreachable" and err.is(e) then
+            if e.hint then say("hint: %s", e.hint) end
             return say("more: rshell doctor %s, rshell help %s", name, e.kind)
         end
     end
@@ -215,6 +216,7 @@ function M.run(values, argv, first)
     check_format(values)
     local web <close> = require "rshell.cluster".new(values.hosts, connect_options(values))
     local names = web.hosts
+    if #names == 0 then fail.usage("exec: -H %s names no host", require "rshell.text".quote(values.hosts)) end
     local results = run_all(web, names, words, values)
     if values.json or values.ndjson then
         as_json(results, names)

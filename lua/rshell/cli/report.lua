@@ -32,13 +32,14 @@ end
 local function shown(trace)
     if M.verbose >= 2 then return trace end
     local away = trace:find "^on " ~= nil
-    return (trace:gsub("\n([^\n]*)", function(frame)
+    local left = trace:gsub("\n([^\n]*)", function(frame)
         if frame:byte() ~= 9 then
             away = frame:find "^on " ~= nil
         elseif is_ours(frame) or away and frame:find "^\tagent/" then
             return ""
         end
-    end))
+    end)
+    return (left:gsub("\nhere:$", "")) -- nothing of ours is in it
 end
 
 local function describe(e)

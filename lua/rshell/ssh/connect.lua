@@ -89,6 +89,13 @@ end
 
 -- ---- the way there ----
 
+--- A host of ssh_config or known_hosts that somebody may have meant.
+local function similar(name)
+    local ok, names = pcall(require "rshell.hosts".names)
+    local meant = ok and require "rshell.shared.near".find(name, names)
+    return meant and ("did you mean '%s'?"):format(meant)
+end
+
 local function unreachable(cfg, what, text, name)
     local kind = err.kind_of(name)
     if name == "ETIMEOUT" or name == "ETIMEDOUT" then
@@ -99,6 +106,7 @@ local function unreachable(cfg, what, text, name)
     err.raise {
         kind = kind, name = name,
         message = ("can't connect to %s port %d: %s%s"):format(cfg.hostname, cfg.port, what, text),
+        hint = tostring(name):find "^EAI_" and similar(cfg.hostname) or nil,
     }
 end
 

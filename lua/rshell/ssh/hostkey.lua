@@ -38,14 +38,26 @@ local function changed(id, entry)
     refuse(id, what, hint:format(shown(id), entry.file), {file = entry.file, line = entry.line})
 end
 
+--- Asks until somebody has decided; who pastes the fingerprint agrees with it.
+local function agrees(question, fingerprint)
+    repeat
+        local answer = ask.now(question, true)
+        if not answer then return false end
+        local word = answer:match "^%s*(.-)%s*$"
+        if word:lower() == "yes" or word:lower() == "y" or word == fingerprint then return true end
+        question = "Please type yes, no or the fingerprint: "
+    until word:lower() == "no" or word:lower() == "n"
+    return false
+end
+
 local function ask_user(id)
+    local fingerprint = known.fingerprint(id.key)
     local question = ("The key of %s is not known: %s %s\nConnect and remember it (yes/no)? ")
-        :format(shown(id), id.type, known.fingerprint(id.key))
+        :format(shown(id), id.type, fingerprint)
     return ask.alone(function()
         -- Somebody else may have asked in the meantime.
         if known.check(id.files, id.names, id.port, id.type, id.key) == "ok" then return true end
-        local answer = ask.now(question, true)
-        if not answer or not answer:lower():match "^y" then return false end
+        if not agrees(question, fingerprint) then return false end
         add(id)
         return true
     end)
