@@ -76,6 +76,7 @@ function M.names()
 end
 
 setmetatable(M, {
+    __describe = function() return "the module rshell; :doc rshell lists what it has" end,
     __index = function(t, name)
         local get = lazy[name]
         if not get then err.usage("rshell has no member '%s'%s", tostring(name), near.suffix(name, lazy)) end

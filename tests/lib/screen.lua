@@ -59,6 +59,7 @@ local CONTROL = {
 }
 
 local SINGLE = {
+    ["\t"] = function(s) s.column = math.min((s.column + 7) // 8 * 8 + 1, s.columns) end,
     ["\r"] = function(s) s.column = 1 end,
     ["\n"] = function(s) s.row = s.row + 1 end,
     ["\b"] = function(s) s.column = math.max(s.column - 1, 1) end,

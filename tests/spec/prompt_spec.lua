@@ -75,7 +75,7 @@ spec.table("a line is complete", {
     {"for i = 1, 2 do\nend", true}, {"x = [[", false}, {"x = [[a\n]]", true}, {"x = 'open", true}, {"end end", true},
     {"!for x in 1; do", true}, {":time for", true}, {"  !(", true}, {"= 1 +", false}, {"--[[", false}, {"return", true},
     {"function f()\n  return 1", false}, {"if x then y() else", false}, {"x = = 1", true},
-    {"x = 1; x", true}, {"x = 1\nx", true}, {"x = 1; x =", false}, {"f(1); g(2,", false}, {"x = [[\n]]; x", true},
+    {"x = 1; x", true}, {"x = 1\nx", true}, {"x = 1; x =", false}, {"x:f", true}, {"y = x.y:f", true}, {"x:f(", false}, {"f(1); g(2,", false}, {"x = [[\n]]; x", true},
 }, function(t, case)
     t.eq(read.is_complete(case[1]), case[2])
 end)
@@ -93,6 +93,15 @@ spec.table("an expression is told from a statement", {
     end
     t.ok(what.fn, what.message)
     t.eq(what.is_expression or false, case[2])
+end)
+
+spec.table("what is wrong is told of what was meant", {
+    {"6 * * 7", "near '*'"}, {"{a b}", "near 'b'"}, {"x = = 1", "near '='"}, {"x + = 2", "near '='"},
+    {"from stdin", "near 'stdin'"}, {"x:f", "function arguments"}, {"'open", "unfinished string"},
+    {"end", "near 'end'"},
+}, function(t, case)
+    local message = source.compile(case[1], "=rsh").message
+    t.ok(message:find(case[2], 1, true), message)
 end)
 
 spec.table("blocks that are open, for indenting", {
@@ -113,7 +122,7 @@ do
 end
 
 spec.table("values", {
-    {1, "1"}, {1.5, "1.5"}, {"text", "text"}, {"two\nlines\n", "two\nlines"}, {true, "true"}, {{}, "{}"},
+    {1, "1"}, {1.5, "1.5"}, {"text", "text"}, {"two\nlines\n", "two\nlines"}, {true, "true"}, {{}, "{}"}, {"", '""'},
     {{1, 2, "x"}, '{1, 2, "x"}'}, {{b = 1, a = 2, [10] = 3}, "{[10] = 3, a = 2, b = 1}"},
     {{["not a name"] = 1, ["end"] = 2}, '{["end"] = 2, ["not a name"] = 1}'},
     {cycle, '{name = "c", self = <the table itself>}'},
@@ -129,6 +138,10 @@ spec.test("a long table goes on several lines, a huge one has an end", function(
     local names, numbers = {}, {}
     for i = 1, 8 do names[i] = ("x"):rep(20) .. i end
     t.match(pretty.value(names), '^{\n  "x+1",\n.*\n}$')
+    local short = {}
+    for i = 1, 30 do short[i] = i * 1000 end
+    t.match(pretty.value(short, 40), "^{\n  1000, 2000, 3000, 4000, 5000, 6000,\n  7000, .*, 30000\n}$")
+    for line in pretty.value(short, 40):gmatch "[^\n]+" do t.ok(#line <= 40, line) end
     for i = 1, 100000 do numbers[i] = i end
     local shown = pretty.value(numbers)
     t.ok(#shown < 2000, shown)
@@ -159,7 +172,7 @@ spec.test("colours take no room, and only known values have them", function(t)
     t.eq(pretty.result "text", "text")
     local numbers = {}
     for i = 1, 25 do numbers[i] = i end
-    t.eq(select(2, pretty.value(numbers, 80):gsub("\n", "")), 26)
+    t.eq(select(2, pretty.value(numbers, 80):gsub("\n", "")), 3)
     t.eq(select(2, pretty.value(numbers, 120):gsub("\n", "")), 0)
     t.eq(colour.paint_prompt("good", "rsh"), "\1\27[32m\2rsh\1\27[0m\2")
 end)

@@ -42,13 +42,13 @@ end
 
 -- ---- showing ----
 
---- A call that was made for what it does: io.write gives its file.
+--- A call that was made for what it does: a program that prints nothing, io.write, which gives its file.
 local function says_nothing(is_call, values)
     return values.n == 0 or is_call and values.n == 1
-        and (values[1] == nil or values[1] == io.stdout or values[1] == io.stderr)
+        and (values[1] == nil or values[1] == "" or values[1] == io.stdout or values[1] == io.stderr)
 end
 
---- Values of an expression, one below the other. A call that gives nothing, or nil, shows nothing.
+--- Values of an expression, one below the other. A call that gives nothing, nil or "" shows nothing.
 local function show(session, is_call, values)
     while values.n > 1 and values[values.n] == nil do values.n = values.n - 1 end
     if says_nothing(is_call, values) then return false end
@@ -59,15 +59,24 @@ local function show(session, is_call, values)
     return true
 end
 
---- Tells an error that a line ended with.
-function M.tell(caught)
+--- What is raised without words: a table that somebody has made.
+local function is_bare(e)
+    local mt = debug.getmetatable(e)
+    return type(e) == "table" and not (type(mt) == "table" and mt.__tostring)
+end
+
+--- Tells an error that a line ended with. That it came from the only line that there is need not be said.
+---@param caught any
+---@param line string?
+function M.tell(caught, line)
     local e, trace = report.unpack(caught)
     io.stdout:flush()
     if err.is(e) and e.kind == "cancelled" then
         io.stderr:write("\n", colour.paint("dim", "interrupted"), "\n") -- the terminal has written ^C
         return
     end
-    local lines = report.lines(e, trace)
+    local lines = is_bare(e) and "an error that is a table: " .. pretty.value(e) or report.lines(e, trace)
+    if line and not line:find "\n" then lines = lines:gsub("^rsh:1: ", ""):gsub("\n  at rsh:1%f[^%w]", "") end
     local first, rest = lines:match "^([^\n]*)(.*)$"
     io.stderr:write(colour.paint("error", first), rest, "\n")
 end
@@ -87,14 +96,21 @@ local function hint_for(line)
     return meant and ("did you mean '%s'?"):format(meant)
 end
 
-local function hint(line)
-    local said = hint_for(line)
+local function say_hint(said)
     if said then io.stderr:write(colour.paint("dim", "  hint: " .. text.escape(said)), "\n") end
+end
+
+local function hint(line)
+    say_hint(hint_for(line))
 end
 
 local function tell_syntax(line, message)
     message = message:gsub("^rsh:1: ", ""):gsub("^rsh:(%d+): ", "line %1: ")
     io.stderr:write(colour.paint("error", text.escape(message)), "\n")
+    local object, method = line:match "([%w_.]+):([%a_][%w_]*)%s*$"
+    if method and message:find "function arguments expected" then
+        return say_hint(("%s:%s(...) calls it; :doc %s.%s tells about it"):format(object, method, object, method))
+    end
     hint(line)
 end
 
@@ -136,7 +152,7 @@ function M.lua(session, line)
     end)
     note_closing(session, what.closing)
     if not ok then
-        M.tell(caught)
+        M.tell(caught, line)
         if tostring(caught.value):find "a nil value %(global" then hint(line) end
     end
     return ok

@@ -32,10 +32,11 @@ function Session:keep(line, how)
     self.kept[#self.kept + 1] = {how = how, text = line, machine = self.where.machine, cluster = self.where.cluster}
 end
 
---- Where the cursor may not be in the first column, a mark and a new line, as zsh does it.
+--- Where the cursor may not be in the first column, a mark and a new line, as zsh does it. Colours that a program has
+--- left behind end.
 function M.new_line()
     local _, columns = term.size()
-    if columns then io.write(colour.paint("dim", "\226\143\142"), (" "):rep(columns - 1), "\r\27[K") end
+    if columns then io.write("\27[m", colour.paint("dim", "\226\143\142"), (" "):rep(columns - 1), "\r\27[K") end
     io.stdout:flush()
 end
 

@@ -115,7 +115,31 @@ local function parts_of(t, s, depth)
     return parts
 end
 
-local function join(parts, s, depth)
+local SHORT = 20 -- columns of an item, at most, that stands beside others
+
+--- Short items of an array share lines.
+local function fill(parts, room)
+    local lines, line = {}, parts[1]
+    for i = 2, #parts do
+        if width(line) + 2 + width(parts[i]) + 1 > room then
+            lines[#lines + 1] = line
+            line = parts[i]
+        else
+            line = line .. ", " .. parts[i]
+        end
+    end
+    lines[#lines + 1] = line
+    return lines
+end
+
+local function all_short(parts)
+    for _, part in ipairs(parts) do
+        if width(part) > SHORT then return false end
+    end
+    return true
+end
+
+local function join(parts, s, depth, is_array)
     local total = 0
     for _, part in ipairs(parts) do
         if part:find("\n", 1, true) then total = math.huge end
@@ -123,6 +147,7 @@ local function join(parts, s, depth)
     end
     if total + depth * 2 < s.width then return "{" .. table.concat(parts, ", ") .. "}" end
     local margin = ("  "):rep(depth + 1)
+    if is_array and all_short(parts) then parts = fill(parts, s.width - #margin) end
     return "{\n" .. margin .. table.concat(parts, ",\n" .. margin) .. "\n" .. ("  "):rep(depth) .. "}"
 end
 
@@ -132,7 +157,7 @@ function show(v, s, depth)
     if next(v) == nil then return "{}" end
     if depth >= MAX_DEPTH then return colour.paint("dim", "{...}") end
     s.parents[v] = depth == 0 and "the table itself" or ("a table %d above"):format(depth)
-    local shown = join(parts_of(v, s, depth), s, depth)
+    local shown = join(parts_of(v, s, depth), s, depth, rawlen(v) > 0 and next(v, rawlen(v)) == nil)
     s.parents[v] = nil
     return shown
 end
@@ -184,7 +209,7 @@ end
 ---@param columns integer?
 ---@return string
 function M.result(v, columns)
-    if type(v) == "string" then return as_text(v) end
+    if type(v) == "string" then return v == "" and quoted(v) or as_text(v) end
     if is_plain(v) then return M.value(v, columns) end
     local own = special[object.type(v)]
     if own then return own(v) end

@@ -71,9 +71,19 @@ function M.lift_locals(text)
     return apply(text, edits), closing
 end
 
---- Strings in quotes end with their line.
+--- Strings in quotes end with their line, and nobody breaks it between a method and its call.
 local function is_unfinished(message)
     return message:find "near <eof>$" ~= nil and not message:find "unfinished string"
+        and not message:find "function arguments expected"
+end
+
+--- Of what is wrong with the text as statements and as an expression, what tells more: a text that doesn't even begin
+--- as a statement was meant as an expression.
+local function better(text, message, as_value)
+    local first = tokens.of(text)[1]
+    local place = message:match "unexpected symbol near '(.*)'$"
+    local meant = first and place == first.text or message:find "syntax error near '[^%w_]" ~= nil
+    return meant and as_value and not as_value:find "<eof>" and as_value or message
 end
 
 local function is_empty(text)
@@ -123,7 +133,7 @@ function M.compile(text, chunk)
     local both = split(text, chunk)
     if both then return both end
     local unfinished = is_unfinished(message) or as_value and is_unfinished(as_value)
-    return {unfinished = unfinished or nil, message = message}
+    return {unfinished = unfinished or nil, message = better(plain, message, as_value)}
 end
 
 --- How deep the blocks are that are still open at its end, for indenting.

@@ -15,8 +15,11 @@ local function members_of(class)
     local rows = docs.members(class)
     local width = 0
     for _, row in ipairs(rows) do width = math.max(width, #row.name) end
+    local _, columns = term.size()
+    local room = math.max((columns or 80) - width - 5, 20)
     for _, row in ipairs(rows) do
-        io.write("  ", colour.paint("name", ("%-" .. width .. "s"):format(row.name)), "  ", row.about, "\n")
+        io.write("  ", colour.paint("name", ("%-" .. width .. "s"):format(row.name)), "  ")
+        io.write(table.concat(layout.wrap(row.about, room), "\n" .. (" "):rep(width + 4)), "\n")
     end
 end
 
