@@ -140,6 +140,34 @@ spec.test("formats exclude each other", function(t)
     t.same({code, out, errors}, {2, "", "rshell: exec: --fold and --json exclude each other\n"})
 end)
 
+spec.test("-b shows standard error too", function(t)
+    local code, out, errors = exec:bind("-b", "-s", "--", "echo hi; echo; printf 'no\n\nend' >&2"):run()
+    local rule = ("-"):rep(15)
+    t.same({code, out}, {0, ("%s\n127.0.0.[1-2] (2)\n%s\nhi\n\n"):format(rule, rule)})
+    for i = 1, 2 do
+        local lines = {}
+        for line in errors:gmatch("127%.0%.0%." .. i .. " | ([^\n]*)\n") do lines[#lines + 1] = line end
+        t.same(lines, {"no", "", "end"})
+    end
+end)
+
+spec.table("what says nothing to do is told with status 2", {
+    {"-H web[1-", "exec", "-H", "web[1-", "--", "true", says = "node set 'web[1-', column 7"},
+    {"no group", "exec", "-H", "@no-such-group", "--", "true", says = "no group '@no-such-group'"},
+    {"no host", "exec", "-H", "web1!web1", "--", "true", says = "exec: -H 'web1!web1' names no host"},
+    {"an empty set", "exec", "-H", "", "--", "true", says = "exec: -H '' names no host"},
+    {"a time", "exec", "-H", "web1", "--timeout", "-1", "--", "true", says = "--timeout: a number of seconds"},
+    {"no command", "exec", "-H", "web1", "--", says = "a command expected"},
+    {"-s with words", "exec", "-H", "web1", "-s", "echo", "x", says = "takes one string, got 2 words"},
+    {"an option", "exec", "-H", "web1", "--limt", "2", says = "no option '--limt', did you mean '--limit'?"},
+    {"cp to no set", "cp", "x", "web[1-:/y", says = "node set 'web[1-'"},
+    {"cp to nobody", "cp", "-H", "a!a", "x", "y", says = "cp: -H 'a!a' names no host"},
+}, function(t, c)
+    local code, out, errors = program:bind(table.unpack(c, 2)):run()
+    t.same({code, out}, {2, ""})
+    t.ok(errors:find(c.says, 1, true), errors)
+end)
+
 spec.test("hosts are coloured where colours are wanted", function(t)
     local coloured = exec:with {env = {CLICOLOR_FORCE = "1", NO_COLOR = false}}
     t.match(coloured("--", "echo", "x"), "\27%[36m127%.0%.0%.1\27%[0m | x\n")

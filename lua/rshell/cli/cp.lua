@@ -2,7 +2,6 @@
 
 local err = require "rshell.shared.error"
 local fail = require "rshell.cli.fail"
-local nodeset = require "rshell.nodeset"
 local json = require "rshell.output.json"
 local progress = require "rshell.output.progress"
 local remote = require "rshell.cli.remote"
@@ -45,7 +44,7 @@ local function expand(host)
     local user, set = host:match "^(.*@)(.*)$"
     set = set or host
     if set:match "^%[[%x:.%%]+%]$" and set:find(":", 1, true) then return {host} end -- an address
-    local names = nodeset.expand(set)
+    local names = remote.names(set)
     for i, name in ipairs(names) do names[i] = (user or "") .. name end
     return names
 end
@@ -64,8 +63,7 @@ end
 local function operands(values, argv, first)
     local words = table.move(argv, first, #argv, 1, {})
     if #words < 2 then fail.usage "cp: SRC... and DST expected" end
-    local hosts = values.hosts and nodeset.expand(values.hosts)
-    if hosts and #hosts == 0 then fail.usage("cp: -H %s names no host", values.hosts) end
+    local hosts = values.hosts and remote.hosts("cp", values.hosts)
     local list, is_used = {}, false
     for i, word in ipairs(words) do
         list[i] = operand(word, hosts)

@@ -90,6 +90,14 @@ local function run_live(c, host, show)
     for which, line in c:iter() do show(host, which, line) end
 end
 
+--- Gives what it has printed, and shows what is no output; that of a failure is in its error.
+local function run_quietly(c, host, show)
+    local f <close> = c & require "rshell.modifiers".BG
+    f:wait()
+    for line in (f.stderr:gsub("[^\n]$", "%0\n")):gmatch "(.-)\n" do show(host, "err", line) end
+    return f.stdout
+end
+
 local function say(fmt, ...)
     io.stderr:write("rshell: ", text.escape(fmt:format(...)), "\n")
 end
@@ -195,7 +203,7 @@ local function run_all(web, names, words, values)
     local show = values.ndjson and event_printer() or line_printer(names)
     local function run(m)
         local c = m.cmd[words[1]]:bind(table.unpack(words, 2)):with {timeout = values.timeout}
-        if values.fold then return c() end
+        if values.fold then return run_quietly(c, m.name, show) end
         run_live(c, m.name, show)
     end
     return web:each(noted(state, run), {limit = limit, done = done})
@@ -214,6 +222,8 @@ function M.run(values, argv, first)
     if not values.hosts then fail.usage "exec: -H HOSTS says where" end
     local words = words_of(values, argv, first)
     check_format(values)
+    remote.check_seconds("--timeout", values.timeout)
+    remote.hosts("exec", values.hosts)
     local web <close> = require "rshell.cluster".new(values.hosts, connect_options(values))
     local names = web.hosts
     if #names == 0 then fail.usage("exec: -H %s names no host", require "rshell.text".quote(values.hosts)) end

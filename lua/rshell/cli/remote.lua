@@ -41,6 +41,32 @@ function M.options(values)
     }
 end
 
+--- The names that a node set of the command line stands for.
+---@param set string
+---@return string[]
+function M.names(set)
+    local ok, names = pcall(require "rshell.nodeset".expand, set)
+    if ok then return names end
+    fail.usage("%s", require "rshell.shared.error".headline(names))
+end
+
+--- -H: at least one.
+---@param who string
+---@param set string
+---@return string[]
+function M.hosts(who, set)
+    local names = M.names(set)
+    if #names == 0 then fail.usage("%s: -H %s names no host", who, require "rshell.text".quote(set)) end
+    return names
+end
+
+--- A number of seconds, or nil.
+---@param option string
+---@param value number?
+function M.check_seconds(option, value)
+    if value and value < 0 then fail.usage("option %s: a number of seconds expected, got %s", option, value) end
+end
+
 --- --limit: how much is done at once.
 ---@param values table
 ---@param without integer?
