@@ -154,11 +154,30 @@ static void set_topology(lua_State *L, int configured)
     set_integer(L, "sockets", (uint64_t)sockets);
 }
 
+/* "0-3,8": how many CPUs that is, and one more than the last. 0 where the kernel doesn't tell. */
+static int cpu_list(const char *name, int *end)
+{
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/%s", name);
+    int count = 0;
+    if (read_small(path, text, sizeof text) <= 0)
+        return 0;
+    for (char *at = text; *at >= '0' && *at <= '9'; at += *at == ',') {
+        long first = strtol(at, &at, 10), last = *at == '-' ? strtol(at + 1, &at, 10) : first;
+        count += (int)(last - first) + 1;
+        *end = (int)last + 1;
+    }
+    return count;
+}
+
 int rs_host_cpus(lua_State *L)
 {
     char text[8 * 1024]; /* the first CPU is enough */
     cpu_set_t set;
-    long online = sysconf(_SC_NPROCESSORS_ONLN), configured = sysconf(_SC_NPROCESSORS_CONF);
+    /* What musl's sysconf counts is what this process may use. */
+    int end = (int)sysconf(_SC_NPROCESSORS_CONF), online = cpu_list("online", &end);
+    if (online <= 0)
+        online = (int)sysconf(_SC_NPROCESSORS_ONLN);
     int n = read_small("/proc/cpuinfo", text, sizeof text);
     lua_createtable(L, 0, 5);
     set_integer(L, "count", online > 0 ? (uint64_t)online : 1);
@@ -166,7 +185,7 @@ int rs_host_cpus(lua_State *L)
         set_integer(L, "usable", (uint64_t)CPU_COUNT(&set));
     if (n > 0)
         set_model(L, text, (size_t)n);
-    set_topology(L, configured > 0 ? (int)configured : 1);
+    set_topology(L, end > 0 ? end : 1);
     return 1;
 }
 
