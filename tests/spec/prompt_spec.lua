@@ -75,7 +75,8 @@ spec.table("a line is complete", {
     {"for i = 1, 2 do\nend", true}, {"x = [[", false}, {"x = [[a\n]]", true}, {"x = 'open", true}, {"end end", true},
     {"!for x in 1; do", true}, {":time for", true}, {"  !(", true}, {"= 1 +", false}, {"--[[", false}, {"return", true},
     {"function f()\n  return 1", false}, {"if x then y() else", false}, {"x = = 1", true},
-    {"x = 1; x", true}, {"x = 1\nx", true}, {"x = 1; x =", false}, {"x:f", true}, {"y = x.y:f", true}, {"x:f(", false}, {"f(1); g(2,", false}, {"x = [[\n]]; x", true},
+    {"x = 1; x", true}, {"x = 1\nx", true}, {"x = 1; x =", false}, {"x:f", true}, {"y = x.y:f", true},
+    {"x:f(", false}, {"f(1); g(2,", false}, {"x = [[\n]]; x", true},
 }, function(t, case)
     t.eq(read.is_complete(case[1]), case[2])
 end)
