@@ -32,7 +32,8 @@ static struct {
     uv_signal_t *signals[SIGNALS];
     struct termios settings; /* as we found them */
     bool hidden;
-    char *ended; /* the line that readline has ended itself */
+    bool interrupted; /* while a line was shown and nobody awaited an event */
+    char *ended;      /* the line that readline has ended itself */
     rs_editor_event event;
     rs_wait *waiter;
 } e;
@@ -120,6 +121,7 @@ static void leave_line(void)
     uv_prepare_stop(e.redraw);
     rl_callback_handler_remove();
     e.hidden = false;
+    e.interrupted = false;
     e.state = IDLE;
     rs_above_set(false);
 }
@@ -413,6 +415,8 @@ int rs_editor_await(rs_wait *w)
     e.waiter = w;
     e.state = TYPING;
     uv_poll_start(e.keys, UV_READABLE, on_keys);
+    if (e.interrupted)
+        rs_editor_interrupt();
     return 0;
 }
 
@@ -460,8 +464,9 @@ void rs_editor_finish(const char *mark)
 
 bool rs_editor_interrupt(void)
 {
+    e.interrupted = e.state == HELD;
     if (e.state != TYPING)
-        return false;
+        return e.interrupted;
     rl_callback_sigcleanup(); /* a search, half a key sequence */
     tell(RS_EDITOR_INTERRUPT);
     return true;

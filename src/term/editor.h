@@ -46,7 +46,7 @@ void rs_editor_replace(size_t from, size_t to, const char *text);
 /* The line stays on the screen, with a mark behind it, and the terminal is an ordinary one again. */
 void rs_editor_finish(const char *mark);
 
-/* An interrupt came: false where nobody types. */
+/* An interrupt came: false where no line is shown. While an event is handled it waits until the next is awaited. */
 bool rs_editor_interrupt(void);
 
 /* What the arrow keys and Ctrl-R find. */

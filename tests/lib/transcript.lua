@@ -113,12 +113,11 @@ local function type_line(add, line)
         local before, key, adds, after = next_key(rest)
         if not key then break end
         -- What is typed right before a Ctrl-C would be forgotten with it.
-        if KEYS[key] and before ~= "" then
+        if before ~= "" then
             add("send", before)
-            add("wait", literal(before) .. "$")
-            before = ""
+            add("wait", literal(before))
         end
-        add("send", before .. bytes_of(key))
+        add("send", bytes_of(key))
         if adds then add("wait", literal(adds)) end
         rest, ends = after, after ~= "" or adds ~= nil
     end

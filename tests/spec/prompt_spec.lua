@@ -350,6 +350,18 @@ end)
 
 -- ---- history ----
 
+spec.test("history that no file can take lasts as long as the prompt", function(t)
+    local one = history.new()
+    one.path = here:path "/proc/none/history"
+    local ok, why = one:add "first"
+    t.eq(ok, nil)
+    t.match(why, "^what is typed is not kept for later: can't .-/proc/none")
+    t.same(one:news(), {"first"})
+    t.ok(one:add "second")
+    t.same(one:news(), {"second"})
+    t.same(one:news(), {})
+end)
+
 spec.test("history is shared, exact, and for its owner only", function(t)
     local one, two = history.new(), history.new()
     t.defer(function() one.path:delete() end)

@@ -11,7 +11,7 @@ if not pcall(here.which, here, "expect") then
 end
 
 local transcript = require "transcript"
-local bed = require "bed".new()
+local bed = require "bed".new {config = {"PasswordAuthentication yes"}}
 local tmp = here:tempdir()
 local program = here:path(os.getenv "RSHELL" or arg[0]:gsub("[^/]*$", "") .. "../../build/rshell"):resolve()
 local pages = here:path((arg[0]:gsub("[^/]*$", "") .. "../transcripts")):resolve() // "*.md"
@@ -23,13 +23,14 @@ Host %s
   User %s
   IdentityFile %s
   IdentitiesOnly yes
+  NumberOfPasswordPrompts 2
   GlobalKnownHostsFile /dev/null
   UserKnownHostsFile %s
   HostKeyAlias %s
 ]]
 
---- The hosts that the pages speak of, in the home of who types: web1 to web3 and db1 are known, new1 isn't, and nobody
---- answers at down1.
+--- The hosts that the pages speak of, in the home of who types: web1 to web3 and db1 are known, new1 isn't, nobody
+--- answers at down1, and pw1 wants a password.
 local function make_home()
     local home = tmp / "home";
     (home / ".ssh"):mkdir {parents = true, mode = "700"}
@@ -37,6 +38,7 @@ local function make_home()
     local config = {
         HOST:format("new1", bed.port, bed.user, bed.key, home / ".ssh/new", "new1"),
         HOST:format("down1", 1, bed.user, bed.key, bed.known_hosts, alias),
+        HOST:format("pw1", bed.port, bed.user, "none", bed.known_hosts, alias),
         HOST:format("web1 web2 web3 db1", bed.port, bed.user, bed.key, bed.known_hosts, alias),
     };
     (home / ".ssh/config"):write(table.concat(config), {mode = "600"});
@@ -60,9 +62,12 @@ local env = {
     XDG_STATE_HOME = false, XDG_CACHE_HOME = false, XDG_DATA_HOME = false, SSH_AUTH_SOCK = false,
 }
 
+if bed.account then (here.chpasswd << ("%s:sesame\n"):format(bed.user))() end
+
 for _, page in ipairs(pages) do
     if page.name ~= "README.md" then
         spec.test(page.name, function(t)
+            if page.name == "passwords.md" and not bed.account then t.skip "needs root: an account with a password" end
             local wrong = transcript.check(page, {env = env, cwd = make_work("w-" .. page.stem)})
             if wrong then t.fail(wrong) end
         end)

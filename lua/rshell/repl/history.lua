@@ -16,6 +16,7 @@ end
 
 ---@class rshell.repl.History
 ---@field path rshell.Path? nil where there is no folder for it
+---@field own string[] entries of this prompt that are in no file
 ---@field offset integer of what was read
 local History = {}
 History.__index = History
@@ -23,7 +24,7 @@ History.__index = History
 ---@return rshell.repl.History
 function M.new()
     local dir = folder()
-    return setmetatable({path = dir and here:path(dir, "history"), offset = 0}, History)
+    return setmetatable({path = dir and here:path(dir, "history"), own = {}, offset = 0}, History)
 end
 
 function M.encode(entry)
@@ -37,7 +38,8 @@ end
 --- The entries that came since the last call, of this prompt and of others. The last line may still be on its way.
 ---@return string[]
 function History:news()
-    local entries = {}
+    local entries = self.own
+    self.own = {}
     local f <close> = self.path and io.open(tostring(self.path), "rb")
     if not f then return entries end
     if f:seek "end" < self.offset then self.offset = 0 end -- somebody has emptied it
@@ -55,16 +57,20 @@ end
 ---@return boolean? ok
 ---@return string? why not
 function History:add(entry)
-    if not self.path or entry:find "^%s" or entry == self.last then return true end
+    if entry:find "^%s" or entry == self.last then return true end
     self.last = entry
+    if not self.path then
+        self.own[1] = entry
+        return true
+    end
     local ok, e = pcall(function()
         local dir = self.path.parent
         if not dir:is_dir() then dir:mkdir {parents = true, exist_ok = true, mode = "700"} end
         self.path:append(M.encode(entry) .. "\n", {mode = "600"})
     end)
     if ok then return true end
-    self.path = nil
-    return nil, e
+    self.path, self.own = nil, {entry}
+    return nil, "what is typed is not kept for later: " .. tostring(e)
 end
 
 return M

@@ -179,11 +179,12 @@ end
 
 -- ---- passwords ----
 
-local function password(l)
+local function password(l, again)
     local secret = value_of(l.opts.password)
     if secret ~= nil then return tostring(secret), true end
     if l.opts.batch or not ask.possible() then return nil end
-    return ask.line(("%s's password: "):format(l.who), false)
+    local refused = again and "Permission denied, please try again.\n" or ""
+    return ask.line(("%s%s's password: "):format(refused, l.who), false)
 end
 
 local function answer_all(l, questions, instruction)
@@ -217,8 +218,8 @@ end
 
 local function try_password(l)
     if not accepts(l, "password") or l.config.passwordauthentication == false then return false end
-    for _ = 1, l.opts.password ~= nil and 1 or l.config.numberofpasswordprompts or ASK_TRIES do
-        local secret, given = password(l)
+    for try = 1, l.opts.password ~= nil and 1 or l.config.numberofpasswordprompts or ASK_TRIES do
+        local secret, given = password(l, try > 1)
         if not secret then return false end
         if judge(l, "password", attempt(l, "password", secret)) then return true end
         if given or not accepts(l, "password") then return false end
@@ -245,6 +246,25 @@ local function ways(l)
     return list
 end
 
+--- "KEY, password (3 times)": each once, in their order.
+local function listed(tried)
+    local names, times = {}, {}
+    for _, what in ipairs(tried) do
+        if not times[what] then names[#names + 1] = what end
+        times[what] = (times[what] or 0) + 1
+    end
+    for i, what in ipairs(names) do
+        if times[what] > 1 then names[i] = ("%s (%d times)"):format(what, times[what]) end
+    end
+    return table.concat(names, ", ")
+end
+
+local HINTS = {
+    password = "is it the right account? User in ssh_config, or USER@HOST, names another",
+    publickey = "see which key belongs there: ssh-add -l lists the agent's, keyfile= or IdentityFile names another",
+}
+HINTS["keyboard-interactive"] = HINTS.password
+
 --- Logs in, or raises kind `auth` with what was tried and what the server takes.
 ---@param l rshell.ssh.Login
 function M.login(l)
@@ -252,11 +272,11 @@ function M.login(l)
     for _, way in ipairs(ways(l)) do
         if way(l) then return end
     end
-    local tried = #l.tried > 0 and "tried " .. table.concat(l.tried, ", ") or "there was nothing to try"
+    local tried = #l.tried > 0 and "tried " .. listed(l.tried) or "there was nothing to try"
     err.raise {
         kind = "auth",
         message = ("%s: permission denied; %s; the server takes %s"):format(l.who, tried, l.methods or "?"),
-        hint = "see which key belongs there: ssh-add -l lists the agent's, keyfile= or IdentityFile names another",
+        hint = HINTS[l.tried[#l.tried]] or HINTS.publickey,
     }
 end
 
