@@ -80,10 +80,22 @@ static int await_over(lua_State *L, int status, lua_KContext ctx)
     return push_results(L, 1);
 }
 
+/* The time that was given to await; none is -1. */
+static double await_seconds(lua_State *L)
+{
+    if (lua_isnoneornil(L, 2))
+        return -1;
+    double seconds = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : -1;
+    if (seconds >= 0)
+        return seconds;
+    rs_error_push(L, "usage", "await: a number of seconds expected, got %s", luaL_tolstring(L, 2, NULL));
+    return lua_error(L);
+}
+
 int rs_task_await(lua_State *L)
 {
     rs_task *t = rs_task_check_arg(L, 1);
-    double seconds = luaL_optnumber(L, 2, -1);
+    double seconds = await_seconds(L);
     if (t->state == DONE)
         return push_results(L, 1);
     rs_task_check(L);

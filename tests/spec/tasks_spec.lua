@@ -150,6 +150,11 @@ end)
 spec.test("spawn, select, timeout, now", function(t)
     t.eq(tasks.spawn(function(...) return select("#", ...) end, nil, nil):await(), 2)
     t.eq(tasks.spawn(setmetatable({}, {__call = function(_, x) return x end}), 5):await(), 5)
+    local waits = tasks.spawn(tasks.sleep, 0)
+    for _, seconds in ipairs {-1, 0 / 0, "x", {}} do
+        t.match(t.raises("usage", waits.await, waits, seconds).message, "await: a number of seconds expected")
+    end
+    waits:await(math.huge)
     local slow, quick = tasks.spawn(sleep, 60), tasks.spawn(sleep, 0.001)
     local first, i = tasks.select {slow, quick}
     t.eq(first, quick)
