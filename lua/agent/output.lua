@@ -72,6 +72,12 @@ function M.install(peer, link, g)
         out.send(table.concat(list, "\t") .. "\n")
     end
 
+    task.on_unobserved(function(e)
+        local ok, text = pcall(tostring, e)
+        if peer.why or type(e) == "table" and e.kind == "cancelled" then return end
+        peer:tell(0, "stderr", ("a task failed and nobody awaited it: %s\n"):format(ok and text or type(e)))
+    end)
+
     local lib = setmetatable({}, {__index = io})
     g.io = lib
     lib.stdout, lib.stderr = out, err

@@ -326,6 +326,19 @@ spec.test("what is done with proxies ends after what it printed was passed on", 
     t.eq(got, "call\n")
 end)
 
+spec.test("a task over there that fails and that nobody awaited is told", function(t)
+    local c <close> = m:connect()
+    local got = ""
+    c:stdio{stderr = function(chunk) got = got .. chunk end}
+    c:execute "spawn(function() error 'lost' end) spawn(sleep, 60):cancel() sleep(0)"
+    for _ = 1, 500 do
+        c:execute "collectgarbage() sleep(0)"
+        if got ~= "" then break end
+        rshell.sleep(0.01)
+    end
+    t.eq(got, "a task failed and nobody awaited it: execute:1: lost\n")
+end)
+
 spec.test("a sink may make calls", function(t)
     local c <close> = m:connect()
     local answers = {}
