@@ -6,6 +6,7 @@ package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
 local bench = require "bench"
 local bed <close> = require("bed").new {config = {"MaxSessions 300"}, shell = "/bin/bash"}
 local net = require "rshell.sys.net"
+local proxy = require "proxy"
 local rshell = require "rshell"
 
 local ROUNDS = tonumber(arg[1] or 5)
@@ -117,9 +118,9 @@ def main(router):
 
 local tunnel
 
-local function python(text)
-    local c = here.cmd["/usr/bin/python3"]:bind("-c", HEAD .. text, config, bed.user, bed.port, bed.key, CALLS, FLIGHT,
-        BLOCKS, tunnel)
+local function python(text, port, ssh_config)
+    local c = here.cmd["/usr/bin/python3"]:bind("-c", HEAD .. text, ssh_config or config, bed.user, port or bed.port,
+        bed.key, CALLS, FLIGHT, BLOCKS, tunnel)
     return function()
         local figures = {}
         for name, value in tostring(c()):gmatch "(%l+) ([%d.e-]+)" do figures[name] = tonumber(value) end
@@ -193,48 +194,80 @@ report("1 MiB there and back", "data", "ms", 1e3)
 
 -- ---- cold ----
 
-local function run(...)
-    local c = here.cmd[(...)]:bind(select(2, ...))
-    return function() c() end
-end
-
-local OURS = ([[local m <close> = ssh(%q, {config = %q}) local c <close> = m:connect() c:eval "1"]])
-    :format(ADDRESS, config)
-local cases = {{"rshell", run(os.getenv "RSHELL", "-e", OURS)}}
 local COLD = {
-    mitogen = [[
+    {"ssh, which runs true"}, {"rshell"},
+    {"mitogen", [[
 import mitogen.utils
 @mitogen.utils.run_with_router
 def main(router):
     c = router.ssh(hostname="127.0.0.1", port=port, username=user, identity_file=key, check_host_keys="ignore",
                    python_path="/usr/bin/python3")
-    c.call(os.getpid)]],
-    execnet = [[
+    c.call(os.getpid)]]},
+    {"execnet", [[
 import execnet
 gw = execnet.makegateway("ssh=-F %s 127.0.0.1//python=/usr/bin/python3" % config)
 gw.remote_exec("channel.send(1)").receive()
-gw.exit()]],
+gw.exit()]]},
+    {"rpyc", [[
+from plumbum import SshMachine
+from rpyc.utils.zerodeploy import DeployedServer
+with SshMachine("127.0.0.1", ssh_opts=["-F", config], scp_opts=["-F", config]) as m:
+    with DeployedServer(m, python_executable="/usr/bin/python3") as server: server.classic_connect().eval("1")]]},
 }
-for _, name in ipairs {"mitogen", "execnet"} do
-    if have(name) then
-        local call = python(COLD[name])
-        cases[#cases + 1] = {name, function() call() end}
+
+--- What each of them is called to do, for a server behind this port.
+local function cold(port, ssh_config)
+    local ours = ([[local m <close> = ssh(%q, {config = %q}) local c <close> = m:connect() c:eval "1"]])
+        :format(ADDRESS, ssh_config)
+    local starts = {
+        ["rshell"] = here.cmd[os.getenv "RSHELL"]:bind("-e", ours),
+        ["ssh, which runs true"] = here.cmd.ssh:bind("-F", ssh_config, ADDRESS, "true"),
+    }
+    local cases = {}
+    for _, peer in ipairs(COLD) do
+        local name, text = table.unpack(peer)
+        local call = not text and starts[name] or have(name) and python(text, port, ssh_config)
+        if call then cases[#cases + 1] = {name, function() call() end} end
     end
+    return cases
 end
-bench.compare("cold: deploy, connect, call, end", ROUNDS, cases, "ms", 1e3)
+
+bench.compare("cold: deploy, connect, call, end", ROUNDS, cold(bed.port, config), "ms", 1e3)
+
+--- The same through a slow link, which counts how often one side waits for the other.
+local function cold_trips()
+    local link <close> = proxy.new(bed.port)
+    proxy.trust(bed, link)
+    local slow = tostring(bed.tmp / "slow_config")
+    bench.ssh_config({user = bed.user, port = link.port, key = bed.key, known_hosts = bed.known_hosts}, slow)
+    local cases = cold(link.port, slow)
+    for _, case in ipairs(cases) do
+        local run = case[2]
+        case[2] = function() return link:trips(run) end
+    end
+    bench.compare("the same, round trips", 1, cases, "trips", 1)
+end
+
+cold_trips()
 
 -- ---- memory ----
 
-local function resident(pid)
-    return math.tointeger(tonumber(here:path(("/proc/%s/status"):format(pid)):read():match "VmRSS:%s*(%d+)"))
+-- In a process of its own: what was freed there before would count as nothing.
+local MEMORY = [[
+local function resident()
+    for line in io.lines "/proc/self/status" do
+        local kb = line:match "VmRSS:%s*(%d+)"
+        if kb then return tonumber(kb) end
+    end
 end
+local m <close> = ssh(arg[1], {config = arg[2], agent = true})
+local server, conns, n = m:deploy(), {}, 50
+for i = 1, 2 do conns[i] = server:connect() end
+collectgarbage()
+local before = resident()
+for i = 3, n + 2 do conns[i] = server:connect() end
+collectgarbage()
+print((resident() - before) / n, conns[n]:call(resident))]]
 
-local m <close> = rshell.ssh(ADDRESS, {config = config, agent = true})
-local server = m:deploy()
-server:connect()
-collectgarbage()
-local before, conns = collectgarbage "count", {}
-for i = 1, 50 do conns[i] = server:connect() end
-collectgarbage()
-print(("%-34s %-28s %10.0f KB of Lua's heap here, %d KB resident there"):format("memory of a connection", "rshell",
-    (collectgarbage "count" - before) / 50, resident(conns[25].pid)))
+local here_kb, there_kb = here.cmd[os.getenv "RSHELL"]:bind("-e", MEMORY, ADDRESS, config)():match "(%S+)%s+(%S+)"
+print(("%-34s %-28s %10.0f KB resident here, %d KB there"):format("memory of a connection", "rshell", here_kb, there_kb))

@@ -202,6 +202,11 @@ spec.test("the agent's modules", function(t)
     t.eq(conn:eval "fs == require 'fs'", true)
     local e = error_of(conn.modules.fs.read, "/there/is/none")
     t.same({e.kind, e.path, e.host}, {"notfound", "/there/is/none", "agent"})
+    for _, name in ipairs {"spawn", "run"} do
+        e = error_of(conn.modules.proc[name], {"there-is-none"})
+        t.same({e.kind, e.path, e.message}, {"notfound", "there-is-none",
+            "can't run there-is-none: no such file or directory"})
+    end
 end)
 
 spec.test("modules of ours are sent once, with what they require", function(t)

@@ -17,17 +17,22 @@ local function spec_of(who, argv, opts)
     return spec
 end
 
+--- What came of starting it; where it failed is told of a pipeline's stages, of which there is one.
+local function started(argv, first, text, name)
+    return answer("run", argv[1], first, text, name)
+end
+
 --- Starts a program: an object with pids, stdin, stdout, stderr, wait(seconds), kill(signal). Its output is a pipe
 --- unless opts say something else.
 function M.spawn(argv, opts)
     local spec = spec_of("spawn", argv, opts)
     spec.stdout, spec.stderr = spec.stdout or "pipe", spec.stderr or "pipe"
-    return (answer("run", argv[1], proc.spawn(spec)))
+    return (started(argv, proc.spawn(spec)))
 end
 
 --- Runs it: code, stdout, stderr, and the signal that ended it.
 function M.run(argv, opts)
-    local r = answer("run", argv[1], proc.run(spec_of("run", argv, opts)))
+    local r = started(argv, proc.run(spec_of("run", argv, opts)))
     local exit = r.exits[1]
     return exit.code, r.stdout, r.stderr, exit.signal
 end
