@@ -12,7 +12,8 @@ struct rs_stream {
     void *source;
     rs_buf input;
     bool ended;
-    int err; /* a read failed for good */
+    bool drained; /* the last read got less than it asked for */
+    int err;      /* a read failed for good */
     rs_wait *in, *out;
     bool *freed; /* set when it is freed while it wakes somebody */
 };
@@ -103,6 +104,7 @@ static int read_once(rs_stream *s, size_t n)
     if (err)
         return err;
     ssize_t got = s->ops->read(s->source, to, n);
+    s->drained = got < (ssize_t)n;
     if (got > 0) {
         rs_buf_commit(&s->input, (size_t)got);
         return 0;
@@ -126,6 +128,11 @@ int rs_stream_fill(rs_stream *s, size_t n)
             return err;
     }
     return 0;
+}
+
+bool rs_stream_drained(const rs_stream *s)
+{
+    return s->drained;
 }
 
 ssize_t rs_stream_write(rs_stream *s, const char *data, size_t n)

@@ -56,6 +56,9 @@ rs_buf *rs_stream_input(rs_stream *s);
  * error. Bytes that were read stay in the input whatever is returned. */
 int rs_stream_fill(rs_stream *s, size_t n);
 
+/* Whether the last read has got less than it could, so that one more would most likely find nothing: who waits is told. */
+bool rs_stream_drained(const rs_stream *s);
+
 /* Writes without waiting: how many bytes were taken, or an error; 0 when there is no room now. */
 ssize_t rs_stream_write(rs_stream *s, const char *data, size_t n);
 

@@ -203,12 +203,15 @@ static void run_task(sched *s, rs_task *t)
 
 /* A loop turn is run_ready, then let_in. */
 
-/* Resumes the tasks that are ready now. */
+/* Resumes the tasks that are ready now, and those that they make ready: who takes an answer from a link wakes who waits for it.
+ * What these make ready is for the next turn. */
 static void run_ready(sched *s)
 {
-    uint64_t now = s->stamp++;
-    while (s->ready && s->ready->stamp <= now)
-        run_task(s, take_ready(s));
+    for (int i = 0; i < 2; i++) {
+        uint64_t now = s->stamp++;
+        while (s->ready && s->ready->stamp <= now)
+            run_task(s, take_ready(s));
+    }
     if (s->unreported)
         rs_task_report(s);
 }

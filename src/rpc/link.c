@@ -344,10 +344,12 @@ static void on_readable(rs_wait *w);
 
 static void read_on(rs_link *k)
 {
-    while (k->in && !k->broken && !k->paused) {
+    for (bool drained = false; k->in && !k->broken && !k->paused; drained = rs_stream_drained(k->in)) {
         take_frames(k);
         if (k->broken || k->paused)
             return;
+        if (drained)
+            break;
         int err = rs_stream_fill(k->in, rs_buf_len(rs_stream_input(k->in)) + 1);
         if (err == -EAGAIN)
             break;

@@ -266,10 +266,12 @@ static ssize_t source_write(void *self, const char *from, size_t n)
         return -EAGAIN;
     rs_ssh_note_sent(c->ssh, "input");
     int put = ssh_channel_write(c->raw, from, n < BULK ? (uint32_t)n : BULK);
+    if (put > 0) {
+        rs_ssh_wrote(c->ssh);
+        return put;
+    }
     rs_ssh_kick(c->ssh);
-    if (put == SSH_AGAIN || put == 0)
-        return -EAGAIN;
-    return put < 0 ? RS_ECLOSED : put;
+    return put == SSH_AGAIN || put == 0 ? -EAGAIN : RS_ECLOSED;
 }
 
 static void source_want(void *self, bool in, bool out)

@@ -22,7 +22,10 @@
 #define RS_LOG_MODULE "ssh"
 #include "base/log.h"
 
-enum { ROUNDS = 64 }; /* reads of the socket before others get a turn */
+enum {
+    ROUNDS = 64,    /* reads of the socket before others get a turn */
+    READS_OF = 4096 /* bytes that libssh reads at once; less was all there was */
+};
 
 /* A connection:
  *
@@ -46,6 +49,8 @@ struct rs_ssh {
     rs_ssh_member *members;
     rs_ssh_places places;
     unsigned long long heard;
+    struct ssh_counter_struct counter; /* of bytes on the socket */
+    uint64_t seen;                     /* those that had come in when members and steps were last told */
     rs_ssh_trace *trace;
     char broken[256];
 };
@@ -195,21 +200,25 @@ static int on_message(ssh_session raw, ssh_message message, void *user)
     return 1;
 }
 
-/* Lets libssh read and write what it can, then everybody look at what has changed. */
+/* Lets libssh read and write what it can, then everybody look at what has changed. Where it has read less than it could,
+ * there is no more: the loop will tell when there is. */
 static void pump(rs_ssh *s)
 {
     if (s->pumping || s->suspended)
         return;
     s->pumping = true;
     for (int i = 0; i < ROUNDS && !s->broken[0]; i++) {
+        uint64_t before = s->counter.in_bytes;
         int rc = s->in_event ? ssh_event_dopoll(s->event, 0) : SSH_AGAIN;
+        bool drained = rc == SSH_AGAIN || s->counter.in_bytes - before < READS_OF;
         if (rc == SSH_ERROR || (s->encrypted && !ssh_is_connected(s->raw)))
             note_broken(s, ssh_get_error(s->raw));
         rs_ssh_trace_got(s->trace, s->steps);
         bool news = !s->broken[0] && try_steps(s);
-        if (rc == SSH_AGAIN && !news)
+        if (drained && !news)
             break;
     }
+    s->seen = s->counter.in_bytes;
     settle_members(s);
     rs_ssh_trace_pumped(s->trace, s->steps);
     if (s->broken[0])
@@ -256,6 +265,19 @@ void rs_ssh_kick(rs_ssh *s)
 {
     if (!s->pumping)
         rs_ssh_again(s);
+}
+
+/* libssh holds every write for unfinished until it has looked at the socket again. That alone is a fourth of what a whole round
+ * of events costs in system calls, a turn of the loop included. */
+void rs_ssh_wrote(rs_ssh *s)
+{
+    if (s->pumping || s->suspended)
+        return;
+    int rc = ssh_event_dopoll(s->event, 0);
+    if (rc == SSH_ERROR || s->counter.in_bytes != s->seen || (ssh_get_poll_flags(s->raw) & SSH_WRITE_PENDING))
+        rs_ssh_again(s);
+    else
+        rs_ssh_trace_pumped(s->trace, s->steps);
 }
 
 void rs_ssh_note_sent(rs_ssh *s, const char *what)
@@ -525,7 +547,8 @@ static int open_raw(rs_ssh *s, int fd, const rs_ssh_options *o)
     if (!s->event)
         return -ENOMEM;
     ssh_set_blocking(s->raw, 0);
-    s->trace = rs_ssh_trace_new(s->raw, o->host);
+    ssh_set_counters(s->raw, &s->counter, NULL);
+    s->trace = rs_ssh_trace_new(&s->counter, o->host);
     ssh_set_message_callback(s->raw, on_message, s);
     int err = set_options(s->raw, fd, o);
     if (err)

@@ -55,6 +55,9 @@ void rs_ssh_run_alone(rs_ssh *s, rs_ssh_step *step);
 /* To be called after any call into libssh outside a step: what it read along the way may be news for others. */
 void rs_ssh_kick(rs_ssh *s);
 
+/* The same after a write that libssh took: where all of it has gone out, and nothing came in, there is no news. */
+void rs_ssh_wrote(rs_ssh *s);
+
 /* While held (by a worker), rs_ssh_free only marks. */
 void rs_ssh_hold(rs_ssh *s);
 void rs_ssh_unhold(rs_ssh *s);

@@ -11,7 +11,7 @@
 struct rs_ssh_trace {
     char host[64];
     char sent[160]; /* names, separated by commas */
-    struct ssh_counter_struct counter;
+    const struct ssh_counter_struct *counter;
     unsigned long long began; /* 0 while no trip is under way */
     unsigned long long in;    /* what the counter said when something had come in */
     unsigned long long out;   /* and when the last round of events was over: what is sent in one is for the next trip */
@@ -19,13 +19,13 @@ struct rs_ssh_trace {
     unsigned trips;
 };
 
-rs_ssh_trace *rs_ssh_trace_new(struct ssh_session_struct *raw, const char *host)
+rs_ssh_trace *rs_ssh_trace_new(const struct ssh_counter_struct *counter, const char *host)
 {
     rs_ssh_trace *t = calloc(1, sizeof *t);
     if (!t)
         return NULL;
     snprintf(t->host, sizeof t->host, "%s", host ? host : "?");
-    ssh_set_counters(raw, &t->counter, NULL);
+    t->counter = counter;
     return t;
 }
 
@@ -61,7 +61,7 @@ static void tell(rs_ssh_trace *t, const rs_ssh_step *steps)
         add(awaited, sizeof awaited, step->name);
     double seconds = (double)(rs_loop_now() - t->began) / 1e9;
     rs_trip(t->host, ++t->trips, seconds, "sent %s (%llu B), awaited %s, got %llu B", t->sent, t->out - t->told_out,
-            *awaited ? awaited : "output", (unsigned long long)t->counter.in_bytes - t->in);
+            *awaited ? awaited : "output", (unsigned long long)t->counter->in_bytes - t->in);
     t->told_out = t->out;
     t->sent[0] = '\0';
     t->began = 0;
@@ -69,18 +69,18 @@ static void tell(rs_ssh_trace *t, const rs_ssh_step *steps)
 
 void rs_ssh_trace_got(rs_ssh_trace *t, const rs_ssh_step *steps)
 {
-    if (!t || t->counter.in_bytes == t->in)
+    if (!t || t->counter->in_bytes == t->in)
         return;
     if (t->began)
         tell(t, steps);
-    t->in = t->counter.in_bytes;
+    t->in = t->counter->in_bytes;
 }
 
 void rs_ssh_trace_pumped(rs_ssh_trace *t, const rs_ssh_step *steps)
 {
     if (!t)
         return;
-    if (t->counter.out_bytes > t->out && !t->began)
+    if (t->counter->out_bytes > t->out && !t->began)
         rs_ssh_trace_sent(t, steps && steps->name ? steps->name : "replies");
-    t->out = t->counter.out_bytes;
+    t->out = t->counter->out_bytes;
 }

@@ -7,8 +7,10 @@
 
 typedef struct rs_ssh_trace rs_ssh_trace;
 
-/* NULL without memory; all functions take that. */
-rs_ssh_trace *rs_ssh_trace_new(struct ssh_session_struct *raw, const char *host);
+struct ssh_counter_struct;
+
+/* The counter is of bytes on the socket. NULL without memory; all functions take that. */
+rs_ssh_trace *rs_ssh_trace_new(const struct ssh_counter_struct *counter, const char *host);
 void rs_ssh_trace_free(rs_ssh_trace *t);
 
 void rs_ssh_trace_sent(rs_ssh_trace *t, const char *what);
