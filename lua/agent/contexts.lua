@@ -99,13 +99,14 @@ local function obituary(entry, exits, why)
     return exit and exit.signal and "killed by " .. exit.signal or why
 end
 
+--- It ends by itself, or is ended. Who has missed heartbeats does neither in time: that is told first. What may not be
+--- signalled, since it is another account's, has lost its link, and ends when it looks.
 local function bury(link, entry, context, why)
-    local exits
-    if entry then
-        local p = entry.process
-        exits = p:wait(LAST_SECONDS) or p:stop()
-    end
-    link:finish(context, entry and obituary(entry, exits, why) or why)
+    local p = entry and entry.process
+    local silent = why:find "^no heartbeat"
+    local exits = p and not silent and (p:wait(LAST_SECONDS) or p:stop(LAST_SECONDS))
+    link:finish(context, p and not silent and obituary(entry, exits, why) or why)
+    if silent then p:stop(LAST_SECONDS) end
 end
 
 --- What the controller calls as context.NAME.

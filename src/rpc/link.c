@@ -451,6 +451,11 @@ void rs_link_keepalive(rs_link *k, double seconds)
         (void)rs_timer_start(k->loop, &k->tick, seconds, on_tick);
 }
 
+double rs_link_heartbeat(const rs_link *k)
+{
+    return k->keepalive;
+}
+
 void rs_link_free(rs_link *k)
 {
     if (!k)

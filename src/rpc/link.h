@@ -71,6 +71,7 @@ void rs_link_pause(rs_link *k, bool on);
 
 /* Seconds of silence before a PING, three of which unanswered break the link; 0 for none. */
 void rs_link_keepalive(rs_link *k, double seconds);
+double rs_link_heartbeat(const rs_link *k); /* these seconds */
 
 /* Why nothing goes any more, or "". Valid as long as the link. */
 const char *rs_link_why(const rs_link *k);

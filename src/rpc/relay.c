@@ -334,6 +334,8 @@ int rs_relay_attach(rs_relay *r, uint16_t context, rs_stream *in, rs_stream *out
     }
     b->pid = pid;
     rs_link_join(b->link, in, out);
+    if (pid == 0)
+        rs_link_keepalive(b->link, rs_link_heartbeat(r->up));
     return 0;
 }
 

@@ -134,7 +134,8 @@ static rs_relay *check_relay(lua_State *L)
     return ll->relay;
 }
 
-/* link:attach(context, in, out [, pid]): the process that stands behind it, whose streams are taken; or nil, text, NAME */
+/* link:attach(context, in, out [, pid]): the process that stands behind it, whose streams are taken; or nil, text, NAME. pid is
+ * that of one that runs code. */
 static int l_attach(lua_State *L)
 {
     rs_relay *r = check_relay(L);

@@ -455,6 +455,99 @@ spec.test("what has ended starts again; an end is told, with its reason", functi
     t.match(t.raises("closed", function() return whoami(b) end).message, "was closed")
 end)
 
+-- ---- one that answers no more ----
+
+--- A machine with an agent whose heartbeats are frequent, those in it likewise.
+local function impatient()
+    return (require "agent".machine("/bin/sh", {keepalive = 1}))
+end
+
+local function agent_of(m) return math.tointeger(tonumber((m:sh "echo $PPID":text()))) end
+
+--- Who waits for it learns that it is gone, and why.
+local function told(t, waiting, m)
+    local ok, e = waiting:await(60)
+    t.eq(ok, false)
+    t.eq(e.kind, "closed")
+    t.eq(e.host, m.name)
+    t.match(e.message, "no heartbeat for 3 s")
+end
+
+--- It is ended, and all behind it.
+local function stopped(t)
+    local outer <close> = impatient()
+    local a = outer:sudo {user = one}
+    local b = a:su {user = two, password = accounts.password}
+    t.eq(whoami(b), two)
+    local pids, agent = behind(a, b), agent_of(a)
+    local p = b.cat:popen()
+    local waits = {
+        [a] = rshell.spawn(pcall, function() return a.sleep(4715) end), [b] = rshell.spawn(pcall, p.wait, p),
+    }
+    rshell.sleep(0.2)
+    here.kill("-STOP", agent)
+    for m, waiting in pairs(waits) do told(t, waiting, m) end
+    t.eq(outer.echo "x", "x\n", "the one around it goes on")
+    gone(t, pids)
+    t.eq(#here:pgrep "^sleep 4715", 0)
+    t.eq(whoami(a), one, "and starts another")
+    a:close()
+end
+
+--- What may not be signalled ends when it goes on.
+local function stopped_and_strange(t)
+    local outer <close> = impatient()
+    local a = outer:sudo {user = one}
+    local b <close> = a:su {user = two, password = accounts.password}
+    t.eq(whoami(b), two)
+    local agent, pids = agent_of(b), behind(b)
+    local waiting = rshell.spawn(pcall, function() return b.sleep(4716) end)
+    rshell.sleep(0.2)
+    here.kill("-STOP", agent)
+    told(t, waiting, b)
+    t.eq(whoami(a), one, "the one around it goes on")
+    here.kill:bind("-CONT", agent):run({}, {retcode = "any"}) -- what was hung up may have done so already
+    gone(t, pids)
+    t.eq(#here:pgrep "^sleep 4716", 0)
+    a:close()
+end
+
+local function silent_link(t)
+    local link <close> = proxy.new(far.port)
+    proxy.trust(far, link)
+    local outer <close> = impatient()
+    local m = outer:ssh("127.0.0.1", {
+        user = far.user, port = link.port, keyfile = far.key, known_hosts = far.known_hosts, config = "none",
+    })
+    t.eq(whoami(m), far.user)
+    local pids = behind(m)
+    local waiting = rshell.spawn(pcall, function() return m.sleep(4717) end)
+    rshell.sleep(0.2)
+    link:freeze()
+    told(t, waiting, m)
+    t.ok(programs.wait_for(function() return #here:pgrep("^ssh .*" .. link.port) == 0 end), "the client ends")
+    t.eq(outer.echo "x", "x\n")
+    link:cut()
+    gone(t, pids)
+    m:close()
+end
+
+--- One that says nothing has a heartbeat, and code that runs there needs none.
+local function alive(t)
+    local outer <close> = impatient()
+    local a <close> = outer:sudo {user = one}
+    local agent = agent_of(a)
+    local conn <close> = a:connect()
+    t.eq(conn:execute "local last = os.time() + 6 while os.time() < last do end return 5", 5)
+    t.eq(agent_of(a), agent)
+end
+
+spec.test("one that is stopped, or whose link is silent, is noticed by the machine around it", function(t)
+    local all = {}
+    for i, run in ipairs {stopped, stopped_and_strange, silent_link, alive} do all[i] = rshell.spawn(run, t) end
+    for _, one_of_them in ipairs(all) do one_of_them:await() end
+end)
+
 -- As rshell runs it: with a machine over SSH, and a password in the first line of its input.
 local KILLED = [[
     local m = rshell.ssh("127.0.0.1", {
