@@ -228,11 +228,19 @@ static int add_frame(rs_buf *lane, const rs_frame *f)
     return 0;
 }
 
+/* For all its frames at once; where that fails, the frame that there is no memory for will. */
+static void make_room(rs_buf *lane, size_t n)
+{
+    char *to;
+    (void)rs_buf_reserve(lane, n + (n / PIECE + 1) * RS_FRAME_HEADER, &to);
+}
+
 int rs_link_send(rs_link *k, rs_lane lane, uint8_t type, uint16_t context, uint32_t id, const void *data, size_t n)
 {
     rs_frame f = {.type = type, .context = context, .id = id, .payload = data};
     if (k->broken)
         return RS_ECLOSED;
+    make_room(&k->lanes[lane], n);
     for (f.flags = RS_FRAME_MORE; f.flags;) {
         f.length = n < PIECE ? (uint32_t)n : PIECE;
         n -= f.length;

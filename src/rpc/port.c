@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "rpc/pipe.h"
 
 enum {
     MAX_MESSAGE = 1088 * 1024 * 1024, /* a value of 1 GiB, and what is around it */
+    LONG = 128 * 1024,                /* bytes that one of several frames has room for at first */
     MANY = 8 * 1024 * 1024,           /* bytes of messages that nobody has taken; more waits on the link */
 };
 
@@ -18,9 +18,8 @@ struct rs_port {
     rs_message *first, **last;
     size_t bytes; /* in the queue */
     bool paused;
-    rs_buf partial; /* a message of which frames are still to come */
-    uint8_t partial_type;
-    uint32_t partial_id;
+    rs_message *partial; /* of which frames are still to come; NULL for none */
+    size_t room;         /* bytes that it can have before it has to grow */
     rs_wait *taker, *spare;
     struct rs_wait **waiters; /* for room */
     size_t nwaiters, cwaiters;
@@ -62,42 +61,78 @@ static void add_message(rs_port *p, rs_message *m)
     }
 }
 
-static int queue(rs_port *p, uint8_t type, uint32_t id, const char *data, size_t n)
+/* Takes it. */
+static void queue(rs_port *p, rs_message *m)
 {
-    rs_message *m = malloc(sizeof *m + n);
-    if (!m)
-        return -1;
-    *m = (rs_message){.type = type, .id = id, .len = n};
-    if (n)
-        memcpy(m->data, data, n);
     add_message(p, m);
-    p->bytes += n + sizeof *m;
+    p->bytes += m->len + sizeof *m;
     if (p->bytes > MANY && !p->paused) {
         p->paused = true;
         rs_link_pause(p->user.link, true);
     }
     wake_taker(p, 0);
-    return 0;
+}
+
+static const char *take_whole(rs_port *p, const rs_frame *f)
+{
+    rs_message *m = malloc(sizeof *m + f->length);
+    if (!m)
+        return "not enough memory";
+    *m = (rs_message){.type = f->type, .id = f->id, .len = f->length};
+    if (f->length)
+        memcpy(m->data, f->payload, f->length);
+    queue(p, m);
+    return NULL;
+}
+
+/* Nobody knows how long it will be: its room is doubled. */
+static bool make_room(rs_port *p, const rs_frame *f, size_t need)
+{
+    bool begins = !p->partial;
+    size_t room = begins ? LONG : p->room;
+    if (!begins && need <= room)
+        return true;
+    while (room < need)
+        room *= 2;
+    rs_message *m = realloc(p->partial, sizeof *m + room);
+    if (!m)
+        return false;
+    if (begins)
+        *m = (rs_message){.type = f->type, .id = f->id};
+    p->partial = m;
+    p->room = room;
+    return true;
+}
+
+static const char *add_part(rs_port *p, const rs_frame *f)
+{
+    size_t len = p->partial ? p->partial->len : 0;
+    if (len + f->length > MAX_MESSAGE)
+        return "a message is too long";
+    if (!make_room(p, f, len + f->length))
+        return "not enough memory";
+    if (f->length)
+        memcpy(p->partial->data + len, f->payload, f->length);
+    p->partial->len = len + f->length;
+    return NULL;
 }
 
 /* The frames of one message follow each other, with others' between them, and whole messages that are urgent. */
 static const char *take_message(rs_port *p, const rs_frame *f)
 {
     bool more = f->flags & RS_FRAME_MORE;
-    bool goes_on = rs_buf_len(&p->partial) && p->partial_type == f->type && p->partial_id == f->id;
+    bool goes_on = p->partial && p->partial->type == f->type && p->partial->id == f->id;
     if (!goes_on && !more)
-        return queue(p, f->type, f->id, f->payload, f->length) ? "not enough memory" : NULL;
-    if (!goes_on && rs_buf_len(&p->partial))
+        return take_whole(p, f);
+    if (!goes_on && p->partial)
         return "a message was broken off by another one";
-    p->partial_type = f->type;
-    p->partial_id = f->id;
-    if (rs_buf_add(&p->partial, f->payload, f->length))
-        return "a message is too long";
-    if (more)
-        return NULL;
-    int err = queue(p, f->type, f->id, rs_buf_data(&p->partial), rs_buf_len(&p->partial));
-    rs_buf_fini(&p->partial);
-    return err ? "not enough memory" : NULL;
+    const char *wrong = add_part(p, f);
+    if (wrong || more)
+        return wrong;
+    rs_message *m = p->partial;
+    p->partial = NULL;
+    queue(p, m);
+    return NULL;
 }
 
 static bool is_of_stream(uint8_t type)
@@ -147,7 +182,6 @@ rs_port *rs_port_new(rs_link *k, uint16_t context, bool controller)
     p->user.frame = on_frame;
     p->user.room = on_room;
     p->user.broken = on_broken;
-    rs_buf_init(&p->partial, MAX_MESSAGE);
     rs_pipes_init(&p->pipes, &p->user, controller);
     rs_link_add(k, &p->user, context);
     return p;
@@ -180,7 +214,7 @@ void rs_port_free(rs_port *p)
         p->first = m->next;
         free(m);
     }
-    rs_buf_fini(&p->partial);
+    free(p->partial);
     free(p->waiters);
     free(p);
 }
