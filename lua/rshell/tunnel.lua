@@ -14,7 +14,6 @@ local task = require "rshell.task"
 
 local M = {}
 
-local BLOCK = 65536
 local RETRY = 0.1 -- seconds until the next try to accept when that failed for want of something (files, memory)
 
 local mt, make, state, test = object.class "tunnel"
@@ -27,10 +26,7 @@ M.members = members
 
 --- Moves bytes until `from` ends, and passes the end on.
 local function move(t, from, to, counter)
-    for block in function() return from:read(BLOCK) end do
-        to:write(block)
-        t[counter] = t[counter] + #block
-    end
+    for n in function() return from:pass(to) end do t[counter] = t[counter] + n end
     to:shutdown()
 end
 

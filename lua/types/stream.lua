@@ -30,6 +30,11 @@ function Stream:write(...) end
 ---@return integer bytes
 function Stream:pump(to) end
 
+---Copies what has come to another stream, or waits for some: how many bytes, nil at the end.
+---@param to rshell.Stream
+---@return integer? bytes
+function Stream:pass(to) end
+
 ---No more will be written: the other side reads the end. Reading goes on.
 function Stream:shutdown() end
 

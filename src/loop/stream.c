@@ -5,7 +5,9 @@
 
 #include "base/err.h"
 
-enum { CHUNK = 65536 }; /* a pipe's size on Linux; reading more at once gains nothing */
+/* About a pipe's size on Linux; reading more at once gains nothing. Passed on in frames it fills two of them, and no third one
+ * with a few bytes (rpc/pipe.c). */
+enum { CHUNK = 2 * (32 * 1024 - 12) };
 
 struct rs_stream {
     const rs_stream_ops *ops;

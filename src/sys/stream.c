@@ -401,11 +401,15 @@ static int l_write(lua_State *L)
 
 /* ---- from one stream to another ---- */
 
+/* A source that has given less is asked again first: a write costs more than that. */
+enum { BATCH = 32 * 1024 };
+
 /* In the queue of writers only while it has bytes that were read and not written. */
 typedef struct pump {
     write_request q;
     rs_wait in; /* for input; done from the start where it is only a pause that lets other tasks in */
     lstream *from;
+    bool once; /* what has come is enough */
     lua_Integer bytes;
 } pump;
 
@@ -413,7 +417,11 @@ typedef struct pump {
 static rs_wait *pump_fill(lua_State *L, pump *p)
 {
     check_reader(L, p->from->s);
-    int err = rs_stream_fill(p->from->s, 1);
+    if (p->once && p->bytes > 0)
+        return NULL;
+    int err = rs_stream_fill(p->from->s, BATCH);
+    if (rs_buf_len(rs_stream_input(p->from->s)) > 0) /* what has happened then comes again */
+        err = 0;
     if (err == RS_EEOF)
         return NULL;
     if (err && err != -EAGAIN)
@@ -455,21 +463,35 @@ static int pump_on(lua_State *L, int status, lua_KContext ctx)
     while ((w = pump_step(L, p)))
         if (!rs_task_wait_here(L, w, -1))
             return rs_task_wait(L, w, ctx, pump_on);
-    lua_pushinteger(L, p->bytes);
+    if (p->once && p->bytes == 0)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, p->bytes);
     return 1;
 }
 
-/* stream:pump(to): copies until the end, in bounded memory; how many bytes. to stays open. */
-static int l_pump(lua_State *L)
+static int pump_start(lua_State *L, bool once)
 {
     lstream *from = check_open(L, 1), *to = check_open(L, 2);
     rs_task_check(L);
     lua_settop(L, 2);
     pump *p = lua_newuserdatauv(L, sizeof *p, 0);
-    *p = (pump){.from = from, .q.ls = to};
+    *p = (pump){.from = from, .q.ls = to, .once = once};
     leave_at_end(L);
     p->in.done = true;
     return rs_task_wait(L, &p->in, (lua_KContext)p, pump_on);
+}
+
+/* stream:pump(to): copies until the end, in bounded memory; how many bytes. to stays open. */
+static int l_pump(lua_State *L)
+{
+    return pump_start(L, false);
+}
+
+/* stream:pass(to): copies what has come, or waits for some; how many bytes, nil at the end. */
+static int l_pass(lua_State *L)
+{
+    return pump_start(L, true);
 }
 
 /* stream:shutdown(): no more will be written; reading goes on. */
@@ -611,8 +633,9 @@ static int l_tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"read", l_read},   {"lines", l_lines},         {"write", l_write}, {"pump", l_pump},     {"shutdown", l_shutdown},
-    {"close", l_close}, {"__tostring", l_tostring}, {"__gc", l_gc},     {"__close", l_close}, {NULL, NULL},
+    {"read", l_read}, {"lines", l_lines},       {"write", l_write}, {"pump", l_pump},
+    {"pass", l_pass}, {"shutdown", l_shutdown}, {"close", l_close}, {"__tostring", l_tostring},
+    {"__gc", l_gc},   {"__close", l_close},     {NULL, NULL},
 };
 
 void rs_lstream_register(lua_State *L)

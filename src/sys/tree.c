@@ -25,7 +25,7 @@
 #define PACKER "rshell.Packer"
 #define UNPACKER "rshell.Unpacker"
 
-enum { BLOCK = 256 * 1024 };
+enum { BLOCK = 8 * (32 * 1024 - 12) };
 
 static rs_tree_bytes data_of(const rs_fs_call *c)
 {

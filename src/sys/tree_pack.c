@@ -10,7 +10,8 @@
 #include "base/err.h"
 #include "sys/tree_at.h"
 
-enum { PIECE = 256 * 1024 };
+/* A block of one piece fills frames of a stream, and no further one with a few bytes (rpc/pipe.c). */
+enum { HEAD = 4, PIECE = 8 * (32 * 1024 - 12) - HEAD };
 
 struct rs_tree_pack {
     rs_tree_at at;
@@ -140,7 +141,6 @@ static int skip_hole(rs_tree_pack *p, rs_buf *out)
 /* Room for the segment's length is kept before its bytes, since nobody knows yet how many there are. */
 static int put_piece(rs_tree_pack *p, size_t n, rs_buf *out)
 {
-    enum { HEAD = 4 };
     char *to;
     int err = rs_buf_reserve(out, HEAD + n, &to);
     if (err)

@@ -403,6 +403,31 @@ spec.test("who writes to one that doesn't read is held up", function(t)
     is_kind(t, select(2, pcall(writer.await, writer)), "closed")
 end)
 
+spec.test("pass copies what has come, and gives nil at the end", function(t)
+    local s, back, out = source(t, "ab", "cde"), pair(t)
+    local n, calls = 0, 0
+    for bytes in function() return s:pass(out) end do
+        t.ok(bytes > 0)
+        n, calls = n + bytes, calls + 1
+    end
+    t.eq(n, 5)
+    t.ok(calls <= 2)
+    t.eq(s:pass(out), nil)
+    t.eq(back:read {exact = 5}, "abcde")
+end)
+
+spec.test("pass writes all it has read, and says when that fails", function(t)
+    local big = ("0123456789abcdef"):rep(1 << 17)
+    local s, back, out = source(t, big), pair(t)
+    local got, n = task.spawn(function() return back:read {exact = #big} end), 0
+    while n < #big do n = n + s:pass(out) end
+    t.ok(got:await() == big)
+    local c, d = pair(t)
+    d:write("x")
+    out:close()
+    is_kind(t, select(2, pcall(c.pass, c, out)), "closed")
+end)
+
 spec.test("blocks: at least so many bytes, fewer at the end, and written whole", function(t)
     local s = source(t, "ab", "cde", "f")
     local first = s:read {block = 4}
