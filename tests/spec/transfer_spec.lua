@@ -264,4 +264,25 @@ spec.test("holes stay holes here, and big files take little memory", function(t)
     t.ok(tonumber(here.stat("-c", "%b", to / "f")) < 1000)
 end)
 
+spec.test("what is under way when a copy fails has come to its end before that is told", function(t)
+    local fs = require "rshell.sys.fs"
+    local from, to = odd.dir(t, here), odd.dir(t, require("rshell.here").new "other")
+    for i = 1, 5 do (from / ("src/d" .. i)):mkdir {parents = true} end
+    here.mkfifo(from / "src/fifo")
+    -- As on a slow machine: a request that nobody waits for any more is served all the same.
+    local mkdir, late = fs.mkdir, 0
+    t.defer(function() fs.mkdir = mkdir end)
+    function fs.mkdir(...)
+        return rshell.spawn(function(...)
+            late = late + 1
+            rshell.sleep(0.1)
+            late = late - 1
+            return mkdir(...)
+        end, ...):await()
+    end
+    local e = t.raises("usage", copy, from / "src", to / "dst")
+    t.match(e.message, "fifo")
+    t.eq(late, 0)
+end)
+
 spec.finish()

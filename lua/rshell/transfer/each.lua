@@ -13,6 +13,7 @@ local task = require "rshell.task"
 local M = {}
 
 local WORKERS = 16
+local LAST_SECONDS = 1 -- that what is under way when a copy ends early may take to come to its end
 local OWNER_ALL = tonumber("0700", 8)
 local NO_SET_ID = tonumber("1777", 8)
 
@@ -249,11 +250,20 @@ local function work(run)
     end
 end
 
+--- A request that is given up may still be served over there: who is told that the copy has failed shall find nothing of
+--- it coming into being. Big files needn't come to their end: they are written below other names.
+local function end_requests(run)
+    local stop = task.now() + LAST_SECONDS
+    run.failure = run.failure or {}
+    while run.active > run.streaming and task.now() < stop do run.event:wait(stop - task.now()) end
+end
+
 --- Closing a task waits until it has unwound, so that no temporary file is left.
 local function crew(run)
     local tasks = {}
     for i = 1, WORKERS do tasks[i] = task.spawn(work, run) end
     return setmetatable(tasks, {__close = function()
+        if not is_over(run) or run.failure then task.shield(end_requests, run) end
         for _, t in ipairs(tasks) do t:cancel() end
         for _, t in ipairs(tasks) do t:close() end
     end})
@@ -275,7 +285,7 @@ end
 --- Works off a copy.
 ---@param run table as rshell.transfer makes it
 function M.run(run)
-    run.stack, run.active, run.event = {}, 0, task.event()
+    run.stack, run.active, run.streaming, run.event = {}, 0, 0, task.event()
     handle(run, first_entry(run))
     if #run.stack > 0 then work_off(run) end
 end
@@ -284,7 +294,7 @@ end
 ---@param run table
 ---@param entries table[]
 function M.copy(run, entries)
-    run.stack, run.active, run.event = {}, 0, task.event()
+    run.stack, run.active, run.streaming, run.event = {}, 0, 0, task.event()
     for i = #entries, 1, -1 do run.stack[#run.stack + 1] = entries[i] end
     work_off(run)
 end

@@ -137,7 +137,9 @@ end
 --- Closes the file; unless it was finished, what was written is removed, or kept to be continued.
 local function guard(run, temp, file)
     local g = {}
+    run.streaming = run.streaming + 1
     return setmetatable(g, {__close = function()
+        run.streaming = run.streaming - 1
         if g.finished then return end
         task.shield(function()
             pcall(file.close, file)
