@@ -250,8 +250,8 @@ local function work(run)
     end
 end
 
---- A request that is given up may still be served over there: who is told that the copy has failed shall find nothing of
---- it coming into being. Big files needn't come to their end: they are written below other names.
+--- A request that is given up may still be served over there: who is told that the copy has failed finds nothing of it
+--- coming into being. Big files needn't come to their end: they are written below other names.
 local function end_requests(run)
     local stop = task.now() + LAST_SECONDS
     run.failure = run.failure or {}
