@@ -106,7 +106,8 @@ local function bury(link, entry, context, why)
     local silent = why:find "^no heartbeat"
     local exits = p and not silent and (p:wait(LAST_SECONDS) or p:stop(LAST_SECONDS))
     link:finish(context, p and not silent and obituary(entry, exits, why) or why)
-    if silent then p:stop(LAST_SECONDS) end
+    if silent then exits = p:stop(LAST_SECONDS) end
+    if exits then p:release() end -- now, so that no zombie waits for the garbage collector
 end
 
 --- What the controller calls as context.NAME.

@@ -47,7 +47,10 @@ local function finish(p, pumps)
         for _, state in ipairs(pumps) do drain(state) end
         return exits
     end)
-    if ok then return status(exits[1]) end
+    if ok then
+        p:release()
+        return status(exits[1])
+    end
     task.shield(p.stop, p, STOP_SECONDS)
     error(exits, 0)
 end

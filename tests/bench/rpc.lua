@@ -217,10 +217,10 @@ with SshMachine("127.0.0.1", ssh_opts=["-F", config], scp_opts=["-F", config]) a
 
 --- What each of them is called to do, for a server behind this port.
 local function cold(port, ssh_config)
-    local ours = ([[local m <close> = ssh(%q, {config = %q}) local c <close> = m:connect() c:eval "1"]])
+    local start = ([[local m <close> = ssh(%q, {config = %q}) local c <close> = m:connect() c:eval "1"]])
         :format(ADDRESS, ssh_config)
     local starts = {
-        ["rshell"] = here.cmd[os.getenv "RSHELL"]:bind("-e", ours),
+        ["rshell"] = here.cmd[os.getenv "RSHELL"]:bind("-e", start),
         ["ssh, which runs true"] = here.cmd.ssh:bind("-F", ssh_config, ADDRESS, "true"),
     }
     local cases = {}
@@ -270,4 +270,5 @@ collectgarbage()
 print((resident() - before) / n, conns[n]:call(resident))]]
 
 local here_kb, there_kb = here.cmd[os.getenv "RSHELL"]:bind("-e", MEMORY, ADDRESS, config)():match "(%S+)%s+(%S+)"
-print(("%-34s %-28s %10.0f KB resident here, %d KB there"):format("memory of a connection", "rshell", here_kb, there_kb))
+print(("%-34s %-28s %10.0f KB resident here, %d KB there"):format("memory of a connection", "rshell", here_kb,
+    there_kb))

@@ -78,6 +78,16 @@ spec.test("each connection has its own variables, process and end", function(t)
     t.eq(conn:eval "1", 1)
 end)
 
+spec.test("no zombie stays behind", function(t)
+    local c = m:connect()
+    local pid = c.pid
+    c:execute "for _ = 1, 5 do os.execute 'true' io.popen('true'):close() end"
+    local _, states = here.ps:bind("-o", "stat=", "--ppid", pid):run()
+    t.eq(states:find "Z", nil, "programs of os.execute")
+    c:close()
+    t.ok(programs.wait_for(function() return not here:path("/proc/" .. pid):exists() end), "the connection's process")
+end)
+
 spec.test("a connection that was dropped is gone, one whose proxy is held isn't", function(t)
     local server <close> = m:deploy()
     local pid
