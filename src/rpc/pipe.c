@@ -27,6 +27,7 @@ struct rs_pipe {
     size_t credit; /* bytes that we may send */
     size_t window; /* bytes that the other side may send */
     size_t taken;  /* bytes that were read and not credited yet */
+    size_t fresh;  /* bytes of the first window that were not read yet */
     bool unclaimed, in_ended, out_ended, stopped, want_in, want_out;
     int err; /* how its input ended, if badly */
 };
@@ -64,7 +65,7 @@ static rs_pipe *add(rs_pipes *ps, uint32_t id)
     if (!p)
         return NULL;
     rs_pipe **b = bucket(ps, id);
-    *p = (rs_pipe){.owner = ps, .next = *b, .id = id, .credit = WINDOW, .window = WINDOW};
+    *p = (rs_pipe){.owner = ps, .next = *b, .id = id, .credit = WINDOW, .window = WINDOW, .fresh = WINDOW};
     rs_buf_init(&p->got, WIDE);
     *b = p;
     return p;
@@ -109,16 +110,32 @@ static void tell(rs_pipe *p)
         rs_stream_ready(p->stream, in, out);
 }
 
+static void give_credit(rs_pipe *p, size_t n)
+{
+    char bytes[4];
+    rs_put32(bytes, (uint32_t)n);
+    p->window += n;
+    (void)send(p, RS_LANE_URGENT, RS_FRAME_CREDIT, bytes, sizeof bytes);
+}
+
+static void widen(rs_pipe *p)
+{
+    if (!p->in_ended && p->window + p->taken + rs_buf_len(&p->got) <= WINDOW)
+        give_credit(p, WIDE - WINDOW);
+}
+
+/* A reader that has taken a whole window carries much, and may have more under way. */
 static void renew(rs_pipe *p, size_t n)
 {
+    bool was_fresh = p->fresh > 0;
+    p->fresh -= n < p->fresh ? n : p->fresh;
+    if (was_fresh && p->fresh == 0)
+        widen(p);
     p->taken += n;
     if (p->taken < RENEW || p->in_ended)
         return;
-    char bytes[4];
-    rs_put32(bytes, (uint32_t)p->taken);
-    p->window += p->taken;
+    give_credit(p, p->taken);
     p->taken = 0;
-    (void)send(p, RS_LANE_URGENT, RS_FRAME_CREDIT, bytes, sizeof bytes);
 }
 
 static ssize_t source_read(void *source, char *to, size_t n)
@@ -279,12 +296,8 @@ int rs_pipes_frame(rs_pipes *ps, const rs_frame *f)
 void rs_pipes_widen(rs_pipes *ps, uint32_t id)
 {
     rs_pipe *p = find(ps, id);
-    char bytes[4];
-    if (!p || p->in_ended || p->window + p->taken + rs_buf_len(&p->got) > WINDOW)
-        return;
-    rs_put32(bytes, WIDE - WINDOW);
-    p->window += WIDE - WINDOW;
-    (void)send(p, RS_LANE_URGENT, RS_FRAME_CREDIT, bytes, sizeof bytes);
+    if (p)
+        widen(p);
 }
 
 void rs_pipes_fail(rs_pipes *ps, uint32_t id, const char *name)

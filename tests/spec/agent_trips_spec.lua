@@ -122,6 +122,21 @@ spec.test("a big file takes no more than the raw channel", function(t)
     t.ok(down_ours <= down_raw + 2, ("%d down, %d raw"):format(down_ours, down_raw))
 end)
 
+spec.test("what a program reads takes no more than the raw channel", function(t)
+    local raw <close> = ssh("127.0.0.1", bed:options {port = link.port})
+    local block = ("\0\1\2\3"):rep(64 << 10)
+    local function feed(machine)
+        local p = machine.cat:to("/dev/null"):popen()
+        for _ = 1, 48 do p.stdin:write(block) end
+        p.stdin:close()
+        t.eq(p:wait(), 0)
+    end
+    feed(raw)
+    local wanted = link:trips(function() feed(raw) end)
+    local ours = link:trips(function() feed(m) end, wanted + 2)
+    t.ok(ours <= wanted + 2, ("%d, %d raw"):format(ours, wanted))
+end)
+
 spec.test("5,000 entries with stat", function(t)
     local wide = (here_dir / "wide"):mkdir()
     here:sh('cd "$1" && seq -f "an entry with a name, %g" 5000 | tr "\\n" "\\0" | xargs -0 touch', wide)()

@@ -351,6 +351,27 @@ spec.test("streams: a reader that is slow stops the writer, others go on", funct
     over(left, right)
 end)
 
+spec.test("streams: a reader that has taken much may have more under way, in bounded memory", function(t)
+    local left, right, a, b = streams(t)
+    local MIB, block, written = 1 << 20, ("x"):rep(65536), 0
+    local writer = task.spawn(pcall, function()
+        while true do
+            a:write(block)
+            written = written + #block
+        end
+    end)
+    t.eq(#b:read {exact = 2 * MIB}, 2 * MIB)
+    local before
+    repeat
+        before = written
+        task.sleep(0.2)
+    until written == before
+    t.ok(written > 2 * MIB + 3 * MIB, "more than it had at first: " .. written)
+    t.ok(written <= 2 * MIB + 5 * MIB, "and no more: " .. written)
+    writer:cancel()
+    over(left, right)
+end)
+
 spec.test("streams: a reader that is gone stops the writer", function(t)
     local left, right, a, b = streams(t)
     b:close()
