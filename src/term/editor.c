@@ -15,8 +15,10 @@
 #include <readline/readline.h>
 
 #include "base/err.h"
+#include "base/width.h"
 #include "loop/signal.h"
 #include "term/above.h"
+#include "term/tall.h"
 
 enum { MOST_KEYS = 4096 }; /* in one go, before others get a turn */
 
@@ -27,11 +29,13 @@ static const int numbers[SIGNALS] = {SIGWINCH, SIGTSTP, SIGCONT};
 
 static struct {
     enum state state;
+    size_t prompt; /* its columns */
     uv_poll_t *keys;
     uv_prepare_t *redraw; /* runs while the line is hidden */
     uv_signal_t *signals[SIGNALS];
     struct termios settings; /* as we found them */
     bool hidden;
+    bool tall;        /* the line is drawn by us */
     bool interrupted; /* while a line was shown and nobody awaited an event */
     char *ended;      /* the line that readline has ended itself */
     rs_editor_event event;
@@ -40,11 +44,48 @@ static struct {
 
 /* ---- what stands on the screen ---- */
 
+static bool is_tall(int rows, int columns)
+{
+    if (RL_ISSTATE(RL_STATE_ISEARCH | RL_STATE_NSEARCH) || rows < 1 || columns < 2)
+        return false;
+    return rs_tall_is(rl_line_buffer, e.prompt, (size_t)rows, (size_t)columns);
+}
+
+/* What stood on the screen goes where one can scroll back to it. */
+static void make_room(int rows)
+{
+    for (int i = 0; i < rows; i++)
+        fputc('\n', rl_outstream);
+}
+
+static void redisplay(void)
+{
+    int rows, columns;
+    rl_get_screen_size(&rows, &columns);
+    if (is_tall(rows, columns)) {
+        if (!e.tall)
+            make_room(rows);
+        e.tall = true;
+        rs_tall_draw(rl_outstream, rl_line_buffer, (size_t)rl_point, (size_t)rows, (size_t)columns);
+        return;
+    }
+    if (e.tall) {
+        rs_tall_clear(rl_outstream);
+        rl_on_new_line();
+    }
+    e.tall = false;
+    rl_redisplay();
+}
+
 static void hide(void)
 {
     if (e.hidden)
         return;
-    rl_clear_visible_line();
+    if (e.tall)
+        rs_tall_clear(rl_outstream);
+    else
+        rl_clear_visible_line();
+    e.tall = false; /* what is printed now is to be scrolled back to, too */
     fflush(rl_outstream);
     e.hidden = true;
 }
@@ -120,7 +161,7 @@ static void leave_line(void)
         uv_signal_stop(e.signals[i]);
     uv_prepare_stop(e.redraw);
     rl_callback_handler_remove();
-    e.hidden = false;
+    e.hidden = e.tall = false;
     e.interrupted = false;
     e.state = IDLE;
     rs_above_set(false);
@@ -342,6 +383,7 @@ static void prepare_readline(FILE *out)
     rl_catch_sigwinch = 0;
     rl_change_environment = 0; /* LINES and COLUMNS would be wrong for programs once the window has another size */
     rl_initialize();
+    rl_redisplay_function = redisplay;
     bind_keys();
     using_history();
 }
@@ -379,6 +421,20 @@ void rs_editor_close(void)
 
 /* ---- a line ---- */
 
+/* Bytes between \001 and \002 take no room. */
+static size_t prompt_width(const char *prompt)
+{
+    size_t columns = 0;
+    while (*prompt) {
+        size_t n = strcspn(prompt, "\001");
+        columns += rs_width_of(prompt, n);
+        prompt += n;
+        prompt += strcspn(prompt, "\002");
+        prompt += *prompt != 0;
+    }
+    return columns;
+}
+
 int rs_editor_start(const char *prompt, const char *text)
 {
     if (e.state != IDLE)
@@ -390,11 +446,12 @@ int rs_editor_start(const char *prompt, const char *text)
     e.ended = NULL;
     rs_above_set(true);
     e.state = HELD;
+    e.prompt = prompt_width(prompt);
     e.hidden = false;
     rl_callback_handler_install(prompt, on_line);
     if (*text) {
         rl_insert_text(text);
-        rl_redisplay();
+        redisplay();
     }
     for (int i = 0; i < SIGNALS; i++)
         watch(i);
@@ -444,7 +501,7 @@ void rs_editor_replace(size_t from, size_t to, const char *text)
     rl_insert_text(text);
     rl_end_undo_group();
     if (!e.hidden) {
-        rl_redisplay();
+        redisplay();
         fflush(rl_outstream);
     }
 }
@@ -455,7 +512,13 @@ void rs_editor_finish(const char *mark)
         return;
     show();
     rl_point = rl_end;
-    rl_redisplay();
+    if (e.tall) {
+        int rows, columns;
+        rl_get_screen_size(&rows, &columns);
+        rs_tall_leave(rl_outstream, rl_prompt, rl_line_buffer, (size_t)columns);
+    } else {
+        redisplay();
+    }
     fputs(mark, rl_outstream);
     rl_crlf();
     fflush(rl_outstream);

@@ -62,7 +62,7 @@ end
 
 local function operands(values, argv, first)
     local words = table.move(argv, first, #argv, 1, {})
-    if #words < 2 then fail.usage "cp: SRC... and DST expected" end
+    if #words < 2 then fail.lacks("cp", "SRC... and DST expected") end
     local hosts = values.hosts and remote.hosts("cp", values.hosts)
     local list, is_used = {}, false
     for i, word in ipairs(words) do

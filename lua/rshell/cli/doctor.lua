@@ -296,7 +296,7 @@ end
 
 function M.run(values, argv, first)
     local host = argv[first]
-    if not host or argv[first + 1] then fail.usage "doctor: one HOST expected" end
+    if not host or argv[first + 1] then fail.lacks("doctor", "one HOST expected") end
     as_json = values.json or false
     local d = {step = "config"}
     local options = remote.options(values)

@@ -36,7 +36,7 @@ end
 
 local function words_of(values, argv, first)
     local words = table.move(argv, first, #argv, 1, {})
-    if #words == 0 then fail.usage "exec: a command expected after --" end
+    if #words == 0 then fail.lacks("exec", "a command expected after --") end
     if not values.shell then return words end
     if #words > 1 then fail.usage("exec -s takes one string, got %d words", #words) end
     return {"sh", "-c", words[1]}
@@ -219,7 +219,7 @@ local function check_format(values)
 end
 
 function M.run(values, argv, first)
-    if not values.hosts then fail.usage "exec: -H HOSTS says where" end
+    if not values.hosts then fail.lacks("exec", "-H HOSTS says where") end
     local words = words_of(values, argv, first)
     check_format(values)
     remote.check_seconds("--timeout", values.timeout)

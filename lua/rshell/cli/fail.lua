@@ -16,6 +16,13 @@ function M.usage(fmt, ...)
     M.with(2, fmt, ...)
 end
 
+--- A subcommand lacks words: says what it wants, and where to read on.
+---@param command string
+---@param what string
+function M.lacks(command, what)
+    M.usage("%s: %s; see rshell %s --help", command, what, command)
+end
+
 ---@return boolean
 function M.is(v)
     return getmetatable(v) == mt

@@ -55,7 +55,7 @@ local function source(values, argv, first, word)
         return {code = values.code, chunk = "=(command line)", name = "-e"}, first - 1, word
     end
     local name = argv[first]
-    if not name then fail.usage "run: a file expected, or - for standard input, or -e CODE" end
+    if not name then fail.lacks("run", "a file expected, or - for standard input, or -e CODE") end
     if name == "-" then
         return {code = strip(read_input()), chunk = "=stdin", name = "stdin"}, first, first
     end

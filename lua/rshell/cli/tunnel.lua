@@ -94,7 +94,7 @@ end
 
 function M.run(values, argv, first)
     local host, spec = argv[first], argv[first + 1]
-    if not host or not spec then fail.usage "tunnel: HOST and [LHOST:]LPORT:[DHOST:]DPORT expected" end
+    if not host or not spec then fail.lacks("tunnel", "HOST and [LHOST:]LPORT:[DHOST:]DPORT expected") end
     local specs = {}
     for i = first + 1, #argv do
         if argv[i] == "--reverse" then
@@ -103,7 +103,7 @@ function M.run(values, argv, first)
             specs[#specs + 1] = parse(argv[i])
         end
     end
-    if #specs == 0 then fail.usage "tunnel: [LHOST:]LPORT:[DHOST:]DPORT expected" end
+    if #specs == 0 then fail.lacks("tunnel", "[LHOST:]LPORT:[DHOST:]DPORT expected") end
     local m <close> = require "rshell".ssh(host, remote.options(values))
     local open = {}
     local _ <close> = setmetatable({}, {__close = function() for _, t in ipairs(open) do t:close() end end})
