@@ -79,7 +79,7 @@ void rs_tall_clear(FILE *out)
 void rs_tall_draw(FILE *out, const char *text, size_t point, size_t rows, size_t columns)
 {
     size_t room = rows > 1 ? rows - 1 : 1;
-    size_t at = count_lines(text, point); /* the cursor's line, counted from 1 */
+    size_t at = count_lines(text, point), all = count_lines(text, strlen(text)); /* at: the cursor's, from 1 */
     size_t first = at > room ? at - room + 1 : 1, number = 1;
     const char *line = text;
     for (; number < first; number++)
@@ -97,8 +97,7 @@ void rs_tall_draw(FILE *out, const char *text, size_t point, size_t rows, size_t
         draw_line(out, line, skip, columns);
     }
     char told[96];
-    int n = snprintf(told, sizeof told, "-- line %zu of %zu: Enter runs them, Ctrl-C drops them --", at,
-                     count_lines(text, strlen(text)));
+    int n = snprintf(told, sizeof told, "-- line %zu of %zu: Enter runs them, Ctrl-C drops them --", at, all);
     fprintf(out, "\033[J%.*s\033[%zu;%zuH", (size_t)n < columns ? n : (int)columns - 1, told, row + 1, column + 1);
     fflush(out);
 }

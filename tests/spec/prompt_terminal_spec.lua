@@ -638,4 +638,25 @@ spec.test("a script first; no script; a dumb terminal; a pipe", function(t)
     t.eq((c << "print(1 + 1)\nlocal x = 2\nprint(x)")(), "2\n2\n")
 end)
 
+spec.test("a text of more lines than the window has is shown around the cursor", function(t)
+    local s = open(t)
+    local lines = {"sum = 0"}
+    for i = 1, 99 do lines[#lines + 1] = ("sum = sum + %d"):format(i) end
+    local file = home / "tall"
+    file:write(table.concat(lines, "\n"))
+    tmux("load-buffer", file)
+    tmux("paste-buffer", "-p", "-t", s.name)
+    s:see "sum %+ 77\n.*\nsum = sum %+ 99\n%-%- line 100 of 100: Enter runs them, Ctrl%-C drops them %-%-\n$"
+    s:type " + 0.5"
+    s:see "\nsum = sum %+ 99 %+ 0.5\n%-%-"
+    s:keys "Up"
+    s:see "%-%- line 99 of 100"
+    s:keys "Enter"
+    s:see "\nrsh> sum = 0\n%.%.%. 100 lines\nrsh>"
+    s:ready()
+    s:line "'sum ' .. sum"
+    s:see "\nsum 4950.5\n"
+    leave(s)
+end)
+
 spec.finish()
