@@ -394,10 +394,13 @@ bool rs_task_wait_here(lua_State *L, rs_wait *w, double seconds)
 
 /* ---- a task from its first line to its last ---- */
 
-/* Gives an error object the traceback that it lacks, and keeps the text for who reports it. */
+/* Gives an error object the traceback that it lacks, and keeps the text for who reports it. The error of a task that was closed is
+ * nobody's business, and a traceback takes longer than most tasks. */
 static int on_error(lua_State *L)
 {
     rs_task *t = rs_sched_of(L)->current;
+    if (t && t->cancelled && t->observed)
+        return 1;
     luaL_traceback(L, L, NULL, 1);
     if (t) {
         luaL_checkstack(L, 4, "traceback");
