@@ -29,13 +29,16 @@ Shell.__index = Shell
 
 -- ---- lines ----
 
-local CODES = {}
-for byte = 0, 255 do CODES[string.char(byte)] = ("\\0%03o"):format(byte) end
+local CODES = {} -- of all but letters, digits and what is safe besides
+for byte = 0, 255 do
+    local c = string.char(byte)
+    if not ([=[ _./:=,+@%"$();|&<>[]{}*?#-]=]):find(c, 1, true) then CODES[c] = ("\\0%03o"):format(byte) end
+end
 
 --- A program in bytes that no shell changes within single quotes; printf makes it what it was. csh looks for `!` there,
 --- fish for backslashes.
 local function coded(program)
-    return (program:gsub([=[[^%w _./:=,+@%%"$();|&<>%[%]{}*?#-]]=], CODES))
+    return (program:gsub("%W", CODES))
 end
 
 M.code = coded
