@@ -34,6 +34,8 @@ local ESCAPED = {["'"] = true, ['"'] = true, ["\\"] = true}
 
 -- The word that starts at i, and where it ends; nil for a quote that isn't closed.
 local function word_at(s, i)
+    local plain, ending, after = s:match("^([^\\\"' \t]+)([\\\"']?)()", i)
+    if ending == "" then return plain, after end
     local out, quote = {}, nil
     while i <= #s do
         local c, following = s:sub(i, i), s:sub(i + 1, i + 1)
