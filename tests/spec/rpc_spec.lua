@@ -111,6 +111,13 @@ spec.test("it starts in the view's directory, environment and umask", function(t
     local dir <close> = m:tempdir()
     c:call(function(path) fs.write(path, "x") end, tostring(dir / "f")) -- luacheck: ignore
     t.eq((dir / "f"):stat().mode, 384)
+    for _, at in ipairs {m, here} do
+        local e = error_of(function() at:at("/there/is/none"):connect() end)
+        t.same({e.kind, e.path, e.host, e.message}, {"notfound", "/there/is/none", at.name,
+            "can't enter /there/is/none: no such file or directory"})
+        local view <close> = at:at("/usr"):with{env = {RSHELL_TEST = "set"}}:connect()
+        t.same({view:eval "proc.cwd(), os.getenv 'RSHELL_TEST'"}, {"/usr", "set"})
+    end
 end)
 
 spec.test("a view's timeout is the connection's", function(t)

@@ -97,9 +97,10 @@ end
 
 --- Why it could not be started: the answer of the call that was to do it.
 local function started(parent, call, v)
-    local pid, text, name = parent:finish(call)
-    if not pid then view.fail(v, "connect", text, name) end
-    return pid
+    local pid, text, name, where = parent:finish(call)
+    if pid then return pid end
+    local dir = type(where) == "table" and where.step == "cwd" and view.start_dir(v)
+    view.fail(v, dir and "can't enter " .. dir or "connect", text, name, {path = dir or nil})
 end
 
 local function await(core, parent, call)

@@ -35,10 +35,10 @@ function M.peer(s)
     return s.peer
 end
 
---- The local machine, once more, behind an agent.
+--- The local machine, once more, behind an agent. All of the view's settings but the user are the connections' own.
 local function behind_agent(v)
     local way = function(argv) return argv end
-    return require "rshell.inside".open(v, "via", {agent = true}, way)
+    return require "rshell.inside".open(v.user and v or v.conn.root, "via", {agent = true}, way)
 end
 
 local function backend_of(v)
