@@ -21,7 +21,7 @@ enum { STACK = 64 * 1024 };
 
 /* What the child reads and writes. It shares our memory and we sleep until it has called execve or is gone (as vfork, but on a
  * stack of its own), so an error needs no pipe: it is written here. Nothing it runs may take a lock, allocate, or change
- * memory that we use. */
+ * memory that we use. Only a child that has FIFOs to open gets a copy of our memory (as fork): it may wait for long. */
 typedef struct child {
     const rs_spawn_spec *spec;
     char **programs; /* full paths to try, ends with NULL */
@@ -120,6 +120,23 @@ static int exec_first(child *c)
     return fail(c, RS_SPAWN_EXEC, err);
 }
 
+static int set_late_fds(child *c)
+{
+    const rs_spawn_spec *s = c->spec;
+    for (int i = 0; i < 3; i++) {
+        if (!s->late[i])
+            continue;
+        int fd = open(s->late[i], s->late_flags[i]);
+        if (fd < 0 || dup2(fd, i) < 0)
+            return fail(c, RS_SPAWN_FDS, errno);
+        if (fd > 2)
+            close(fd);
+    }
+    if (s->late_err_is_out && dup2(1, 2) < 0)
+        return fail(c, RS_SPAWN_FDS, errno);
+    return 0;
+}
+
 static int child_main(void *arg) __attribute__((no_sanitize("address", "undefined")));
 static int child_main(void *arg)
 {
@@ -138,6 +155,8 @@ static int child_main(void *arg)
         _exit(127);
     }
     reset_signals();
+    if (set_late_fds(c))
+        _exit(127);
     exec_first(c);
     _exit(127);
 }
@@ -211,9 +230,14 @@ static char **programs_new(const rs_spawn_spec *spec)
     return list;
 }
 
+static bool has_late(const rs_spawn_spec *s)
+{
+    return s->late[0] || s->late[1] || s->late[2];
+}
+
 static pid_t clone_child(child *c, char *stack, int *pidfd)
 {
-    int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+    int flags = has_late(c->spec) ? SIGCHLD : CLONE_VM | CLONE_VFORK | SIGCHLD;
     pid_t pid = -1;
 #ifdef CLONE_PIDFD
     pid = clone(child_main, stack + STACK, flags | CLONE_PIDFD, c, pidfd);
@@ -235,6 +259,26 @@ static rs_spawn_step refine(const child *c)
     return c->step;
 }
 
+/* Whoever can't tell us how execve went is looked at before: 0, or as exec_first would say it. */
+static int find_program(child *c)
+{
+    int err = ENOENT;
+    for (char **p = c->programs; *p; p++) {
+        if (**p != '/' || faccessat(AT_FDCWD, *p, X_OK, AT_EACCESS) == 0)
+            return 0;
+        if (errno == EACCES)
+            err = errno;
+    }
+    return fail(c, RS_SPAWN_EXEC, err);
+}
+
+/* Where two processes set the group, whoever comes first does it. */
+static void join_group(const rs_spawn_spec *s, pid_t pid)
+{
+    if (!s->terminal && !s->keep)
+        setpgid(pid, s->group);
+}
+
 int rs_spawn(const rs_spawn_spec *spec, rs_spawned *out)
 {
     child c = {.spec = spec, .parent = getpid(), .programs = programs_new(spec)};
@@ -243,6 +287,11 @@ int rs_spawn(const rs_spawn_spec *spec, rs_spawned *out)
     *out = (rs_spawned){.pid = -1, .pidfd = -1};
     if (!c.programs)
         return -ENOMEM;
+    if (has_late(spec) && find_program(&c)) {
+        out->step = refine(&c);
+        programs_free(c.programs);
+        return c.err;
+    }
     char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED) {
         programs_free(c.programs);
@@ -253,6 +302,8 @@ int rs_spawn(const rs_spawn_spec *spec, rs_spawned *out)
     out->pid = clone_child(&c, stack, &out->pidfd);
     if (out->pid < 0)
         err = -errno;
+    else if (has_late(spec))
+        join_group(spec, out->pid);
     sigprocmask(SIG_SETMASK, &old, NULL);
     munmap(stack, STACK);
     if (!err && c.err) {

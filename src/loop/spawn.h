@@ -25,6 +25,10 @@ typedef struct rs_spawn_spec {
     bool terminal;           /* fds[0] becomes its controlling terminal, in a session of its own */
     int foreground;          /* a terminal of ours whose foreground group it becomes; -1: none */
     bool keep;               /* outlives us: a session of its own, no death signal */
+    const char *late[3];     /* FIFOs to open as 0, 1 or 2 when all else is done, as sh does: that waits for the other
+                                side, in the new process. NULL: none, fds counts */
+    int late_flags[3];       /* of open(2) */
+    bool late_err_is_out;    /* 2 becomes what late[1] is */
 } rs_spawn_spec;
 
 /* The step at which a start failed. */
@@ -45,7 +49,8 @@ typedef struct rs_spawned {
     rs_spawn_step step; /* when it failed */
 } rs_spawned;
 
-/* 0 when the program runs (execve has succeeded), or why not. To be called on the loop's thread only: the death signal comes
+/* 0 when the program runs (execve has succeeded), or why not. With late ones it is 0 as soon as the process is there, and
+ * what fails then ends it with status 127. To be called on the loop's thread only: the death signal comes
  * when the thread that called this ends. */
 int rs_spawn(const rs_spawn_spec *spec, rs_spawned *out);
 

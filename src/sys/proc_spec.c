@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -160,27 +161,53 @@ static enum target target_of(lua_State *L, int stage, const char *key)
     return t;
 }
 
+/* A FIFO with a name: who opens it waits for the other side. What /dev/stdin stands for may be a pipe without one. */
+static bool is_fifo(const char *path)
+{
+    enum { PIPES = 0x50495045 };
+    struct stat st;
+    struct statfs fs;
+    return stat(path, &st) == 0 && S_ISFIFO(st.st_mode) && (statfs(path, &fs) || fs.f_type != PIPES);
+}
+
+/* Opens what is there without waiting for anybody: -EAGAIN for a FIFO whose other side may come later or never. A FIFO to
+ * read isn't even tried, which would let its writer go on. */
+static int open_old(const char *path, int flags)
+{
+    bool reads = (flags & O_ACCMODE) == O_RDONLY;
+    if (reads && is_fifo(path))
+        return -EAGAIN;
+    int fd = open(path, flags | O_CLOEXEC | (reads ? 0 : O_NONBLOCK));
+    if (fd < 0)
+        return errno == ENXIO && is_fifo(path) ? -EAGAIN : -errno;
+    if (!reads)
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    return fd;
+}
+
 /* A new file's mode is exact under the stage's umask, whatever ours is. */
 static int open_new(const char *path, int flags, int mask)
 {
-    int fd = open(path, flags | O_CLOEXEC, 0);
-    if (fd >= 0 || errno != ENOENT || (flags & O_ACCMODE) == O_RDONLY)
-        return fd < 0 ? -errno : fd;
+    int fd = open_old(path, flags);
+    if (fd != -ENOENT || (flags & O_ACCMODE) == O_RDONLY)
+        return fd;
     fd = open(path, flags | O_CREAT | O_CLOEXEC, 0666);
     if (fd >= 0 && mask >= 0)
         fchmod(fd, (mode_t)(0666 & ~mask));
     return fd < 0 ? -errno : fd;
 }
 
-/* {path=, append=} */
-static int open_target(lua_State *L, int stage, const char *key, int flags, int mask, rs_proc_failure *f)
+/* {path=, append=}. *all has the flags that the file is opened with. */
+static int open_target(lua_State *L, int stage, const char *key, int *all, int mask, rs_proc_failure *f)
 {
+    int flags = *all;
     lua_getfield(L, stage, key);
     f->file = text_field(L, lua_gettop(L), "path");
     lua_getfield(L, -1, "append");
     if (flags != O_RDONLY)
         flags |= lua_toboolean(L, -1) ? O_APPEND : O_TRUNC;
     lua_pop(L, 2);
+    *all = flags;
     int fd = f->file ? open_new(f->file, flags, mask) : -EINVAL;
     if (fd >= 0)
         f->file = NULL;
@@ -202,6 +229,7 @@ typedef struct starter {
     int pty;       /* slave, or -1 */
     int opened[6]; /* for the current stage; -1 where none */
     int nopened;
+    rs_spawn_spec *spec; /* of the current stage */
 } starter;
 
 static int keep(starter *s, int fd)
@@ -248,6 +276,18 @@ static int open_null(starter *s, bool child_reads)
     return fd;
 }
 
+/* A file for descriptor i; a FIFO is opened by the new process. */
+static int open_file(starter *s, int stage, int i, const char *key, int flags)
+{
+    int fd = open_target(s->L, stage, key, &flags, i ? s->spec->umask : -1, s->f);
+    if (fd != -EAGAIN)
+        return keep(s, fd);
+    s->spec->late[i] = s->f->file;
+    s->spec->late_flags[i] = flags;
+    s->f->file = NULL;
+    return open_null(s, i == 0);
+}
+
 static int pick_in(starter *s, int stage, int k)
 {
     int fd = s->prev;
@@ -262,12 +302,12 @@ static int pick_in(starter *s, int stage, int k)
     switch (t) {
     case PIPE: return s->pty >= 0 ? s->pty : open_pipe(s, true, &s->ends->in);
     case INHERIT: return 0;
-    case TO_FILE: return keep(s, open_target(s->L, stage, "stdin", O_RDONLY, -1, s->f));
+    case TO_FILE: return open_file(s, stage, 0, "stdin", O_RDONLY);
     default: return s->pty >= 0 ? s->pty : open_null(s, true);
     }
 }
 
-static int pick_out(starter *s, int stage, int k, int mask)
+static int pick_out(starter *s, int stage, int k)
 {
     enum target t = target_of(s->L, stage, "stdout");
     if (t == DEFAULT && k < s->n)
@@ -276,12 +316,12 @@ static int pick_out(starter *s, int stage, int k, int mask)
     case DEFAULT:
     case PIPE: return s->pty >= 0 ? s->pty : open_pipe(s, false, &s->ends->out);
     case INHERIT: fflush(stdout); return 1;
-    case TO_FILE: return keep(s, open_target(s->L, stage, "stdout", O_WRONLY, mask, s->f));
+    case TO_FILE: return open_file(s, stage, 1, "stdout", O_WRONLY);
     default: return open_null(s, false);
     }
 }
 
-static int pick_err(starter *s, int stage, int mask, int out)
+static int pick_err(starter *s, int stage, int out)
 {
     switch (target_of(s->L, stage, "stderr")) {
     case DEFAULT:
@@ -295,8 +335,8 @@ static int pick_err(starter *s, int stage, int mask, int out)
         }
         return s->err_write;
     case INHERIT: fflush(stdout); return 2;
-    case TO_OUT: return out;
-    case TO_FILE: return keep(s, open_target(s->L, stage, "stderr", O_WRONLY, mask, s->f));
+    case TO_OUT: s->spec->late_err_is_out = s->spec->late[1]; return out;
+    case TO_FILE: return open_file(s, stage, 2, "stderr", O_WRONLY);
     default: return open_null(s, false);
     }
 }
@@ -342,9 +382,10 @@ static int start_stage(starter *s, int spec, int stage, int k)
             return RS_ENOTFOUND;
     }
     s->f->step = RS_SPAWN_FDS;
+    s->spec = &sp;
     sp.fds[0] = pick_in(s, stage, k);
-    sp.fds[1] = sp.fds[0] < 0 ? sp.fds[0] : pick_out(s, stage, k, sp.umask);
-    sp.fds[2] = sp.fds[1] < 0 ? sp.fds[1] : pick_err(s, stage, sp.umask, sp.fds[1]);
+    sp.fds[1] = sp.fds[0] < 0 ? sp.fds[0] : pick_out(s, stage, k);
+    sp.fds[2] = sp.fds[1] < 0 ? sp.fds[1] : pick_err(s, stage, sp.fds[1]);
     if (sp.fds[2] < 0)
         return sp.fds[2];
     int err = rs_pgroup_spawn(s->g, &sp, &out);

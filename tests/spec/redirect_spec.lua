@@ -1,5 +1,6 @@
 package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
 local spec = require "spec"
+local rshell = require "rshell"
 local m = require("machines").get()
 local other = require("machines").other()
 local programs = require "programs"
@@ -234,6 +235,51 @@ spec.test("a writer that goes away and a reader that fails are told apart", func
     end
     t.match(t.raises("closed", m.cat:from(closed)).message, "the source was closed")
     t.raises("closed", m.cat:to(closed) << "x")
+end)
+
+-- ---- FIFOs: who opens one waits for the other side, but nobody else does ----
+
+local function fifo(t)
+    local dir = m:tempdir()
+    t.defer(function() dir:close() end)
+    m.mkfifo(dir / "p")
+    return dir / "p"
+end
+
+spec.test("a FIFO: a program waits for who writes", function(t)
+    local p = fifo(t)
+    local reader <close> = m.cat:from(p):popen()
+    t.eq(reader:poll(), nil)
+    m.echo["hi"]:to(p)()
+    t.eq(reader.stdout:read "a", "hi\n")
+    t.eq(reader:wait(), 0)
+end)
+
+spec.test("a FIFO: a program waits for who reads", function(t)
+    local p = fifo(t)
+    local both <close> = m:sh(BOTH):to(p):err_to_out():popen()
+    t.eq(m.cat(p), "out\nerr\n")
+    t.eq(both:wait(), 0)
+    local apart <close> = m:sh(BOTH):err_to(p):popen()
+    t.eq(m.cat:from(p)(), "err\n")
+    t.eq(apart.stdout:read "a", "out\n")
+    local piped = (m.cat:from(p) | m.tr:bind("a", "b")) & rshell.BG
+    m.printf["aa"]:append(p)()
+    t.eq(piped:wait().stdout, "bb")
+end)
+
+spec.test("a FIFO: who waits in vain can be ended", function(t)
+    local p = fifo(t)
+    t.raises("timeout", m.cat:from(p):with {timeout = 0.3})
+    t.raises("timeout", m.echo:to(p):with {timeout = 0.3})
+    local reader = m.cat:from(p):popen()
+    reader:kill()
+    t.same({reader:wait()}, {nil, "TERM"})
+end)
+
+spec.test("a FIFO: what can't run is told at once", function(t)
+    t.raises("notfound", m["no-such-program"]:from(fifo(t)))
+    t.raises("denied", m["/etc/passwd"]:from(fifo(t)))
 end)
 
 spec.table("what nothing can be read from or written to", {

@@ -2,6 +2,7 @@
 -- `F stage step` in the head. Nothing here forks unless it must.
 --
 --   setup   umask, environment                         files  opens what it is redirected to, as 7, 8 and 9
+--   late    opens the FIFOs that files has left out: that waits for the other side, so it comes when the start is told
 --   enter   the working directory                      find   is there such a program, and can it be run
 
 local err = require "rshell.shared.error"
@@ -117,15 +118,20 @@ end
 -- ---- redirections ----
 
 local SLOTS = {stdin = 7, stdout = 8, stderr = 9}
-local OPEN = {stdin = "command exec 7<%s||F %d stdin\n"}
+local function sign_of(target, which)
+    return which == "stdin" and "<" or target.append and ">>" or ">"
+end
 
-local function open_file(s, k, which)
+--- open: opens the file; files and late: the same, what is no FIFO and what is one.
+local function open_file(t, s, k, which)
     local target = s[which]
-    if type(target) ~= "table" then return "" end
-    local path = quote(M.path(target.path))
-    if which == "stdin" then return OPEN.stdin:format(path, k) end
-    local sign = target.append and ">>" or ">"
-    return ("command exec %d%s%s||F %d %s\n"):format(SLOTS[which], sign, path, k, which)
+    if type(target) ~= "table" then return end
+    local slot = SLOTS[which]
+    local exec = ("command exec %d%s"):format(slot, sign_of(target, which))
+    local path, failed = quote(M.path(target.path)), ("||F %d %s\n"):format(k, which)
+    t.open = t.open .. exec .. path .. failed
+    t.files = t.files .. ('_%d=%s;[ -p "$_%d" ]||%s"$_%d"%s'):format(slot, path, slot, exec, slot, failed)
+    t.late = t.late .. ('[ ! -p "$_%d" ]||%s"$_%d"||exit 126\n'):format(slot, exec, slot)
 end
 
 --- Not to be taken for an option or, after < or >, for a descriptor.
@@ -184,8 +190,8 @@ local function check_user(user)
     return user:find "^[%w_.][%w_.@-]*%$?$"
 end
 
---- The texts of stage k: setup, files, check (that it can start, without leaving a trace), enter, and run (a simple
---- command that can follow `exec`, after setup and enter).
+--- The texts of stage k: setup, files and late (or open, which is both), check (that it can start, without leaving a
+--- trace), enter, and run (a simple command that can follow `exec`, after setup and enter).
 ---@param s table a stage of a spec
 ---@param k integer
 function M.of(s, k)
@@ -193,7 +199,8 @@ function M.of(s, k)
     local t = {}
     if s.umask then table.insert(code, 1, ("umask %03o"):format(s.umask)) end
     t.setup = #code > 0 and table.concat(code, "\n") .. "\n" or ""
-    t.files = open_file(s, k, "stdin") .. open_file(s, k, "stdout") .. open_file(s, k, "stderr")
+    t.open, t.files, t.late = "", "", ""
+    for _, which in ipairs {"stdin", "stdout", "stderr"} do open_file(t, s, k, which) end
     t.enter = s.cwd and ("cd %s||F %d cwd\n"):format(quote(M.path(s.cwd)), k) or ""
     local find, word = program(s, k, env_words)
     local args = #s.argv > 1 and " " .. quote(table.unpack(s.argv, 2)) or ""

@@ -30,7 +30,7 @@ local function single(s, nonce, pty)
     local t = stage.of(s, 1)
     return table.concat {
         failing(nonce, pty), t.setup, t.files, t.check, pty and WATCH_PTY or WATCH, shell.head(nonce, "$$", pty),
-        "exec ", t.run, " ", stage.redirections(s, pty),
+        t.late, "exec ", t.run, " ", stage.redirections(s, pty),
     }
 end
 
@@ -65,7 +65,7 @@ end
 local function element(s, k, n, t, pty)
     local outer, own = streams(s, k, n, pty)
     return ("{ T;(%s\nF() { exit 126;}\n%s%s%s\nexec %s %s);echo %d=$? >&3;}"):format(
-        outer, t.setup, t.files, t.enter, t.run, own, k)
+        outer, t.setup, t.open, t.enter, t.run, own, k)
 end
 
 local function pipeline(stages, nonce, pty)
@@ -98,7 +98,7 @@ local function kept(stages, nonce)
     if #stages == 1 then
         local t = stage.of(s, 1)
         local run = KEEP:format(t.run, stage.redirections(s))
-        return table.concat {failing(nonce), t.setup, t.files, t.check, "IFS=' '\n", run, shell.head(nonce, "$!")}
+        return table.concat {failing(nonce), t.setup, t.open, t.check, "IFS=' '\n", run, shell.head(nonce, "$!")}
     end
     local tries = {}
     for k, each in ipairs(stages) do tries[k] = try(each, k, stage.of(each, k)) end
