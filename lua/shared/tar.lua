@@ -49,6 +49,12 @@ end
 
 local KINDS = {file = "0", link = "2", dir = "5"}
 
+--- A time in pax records: its sign belongs to the fraction, too.
+local function decimal(seconds, ns)
+    if seconds >= 0 then return ("%d.%09d"):format(seconds, ns) end
+    return ("-%d.%09d"):format(-seconds - 1, 1000000000 - ns)
+end
+
 --- What stands before the bytes of an entry. mtime may have a fraction; without exact it is dropped.
 ---@param e {name: string, type: string, size: integer, mode: integer, mtime: number, target: string?}
 ---@param exact boolean? the reader knows pax records
@@ -56,9 +62,7 @@ function M.header(e, exact)
     local out = ""
     local seconds = math.floor(e.mtime)
     local ns = math.floor((e.mtime - seconds) * 1e9 + 0.5)
-    if exact and ns > 0 and ns < 1000000000 and seconds >= 0 then
-        out = pax("mtime", ("%d.%09d"):format(seconds, ns))
-    end
+    if exact and ns > 0 and ns < 1000000000 then out = pax("mtime", decimal(seconds, ns)) end
     local name, target = e.type == "dir" and e.name .. "/" or e.name, e.target or ""
     if #target > 99 then
         out, target = out .. record("././@LongLink", "K", target .. "\0"), target:sub(1, 99)

@@ -25,7 +25,7 @@ local function tree(dir, name)
     d:join "b/d":mkdir {parents = true}
     d:join "empty":mkdir {mode = "700"}
     d:join "a":write(odd.bytes, {mode = "741"}):touch {mtime = 1234567890.123456}
-    d:join "b/c":write "22":touch {mtime = 1e9}
+    d:join "b/c":write "22":touch {mtime = -0.25}
     d:join "b/d/e":write ""
     d:join "dead":symlink "nowhere"
     d:join "l":symlink "b"

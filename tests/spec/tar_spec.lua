@@ -88,10 +88,14 @@ for _, program in ipairs {"tar", "busybox tar"} do
         entries[#entries + 1] = {
             name = "t/when", mode = tonumber("751", 8), mtime = 1234567890.25, data = ("y"):rep(100000),
         }
+        for _, mtime in ipairs {-1.25, -0.25, -462653695.75, -2} do
+            entries[#entries + 1] = {name = "t/at" .. mtime, mtime = mtime, data = ""}
+        end
         run(t, "-xpof -", archive(entries, program == "tar")):text()
         for _, e in ipairs(entries) do
             local p = t.dir / e.name
             t.ok((e.target and p:readlink() or p:read()) == (e.target or e.data), e.name)
+            if e.mtime and program == "tar" then t.eq(p:lstat().mtime, e.mtime + 0.0, e.name) end
         end
         local st = (t.dir / "t/when"):stat()
         t.same({st.mode, st.mtime}, {tonumber("751", 8), program == "tar" and 1234567890.25 or 1234567890.0})
