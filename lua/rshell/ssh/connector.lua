@@ -28,8 +28,14 @@ function Channel:wait(seconds)
     while true do
         local exit, text, name = self.raw:wait(stop and math.max(0, stop - task.now()) or -1)
         if not exit or not exit.unread then return exit, text, name end
-        if self.unread then self.unread(function() return self.raw:unread() end) end
+        if self.unread then self.unread(function() return self:again() end) end
     end
+end
+
+--- Whether it has, since the last time; not where somebody has closed the channel meanwhile.
+function Channel:again()
+    local open, more = pcall(self.raw.unread, self.raw)
+    return open and more
 end
 
 function Channel:exit() return self.raw:exit() end
