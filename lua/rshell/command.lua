@@ -12,6 +12,7 @@ local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
 local view = require "rshell.view"
+local number = require "rshell.shared.number"
 local words = require "rshell.text"
 
 local M = {}
@@ -118,13 +119,6 @@ local function check_text(s)
     return s
 end
 
---- As Lua has it, exact, and without the ".0" that no program expects of a number like n / 2.
-local function number_text(n)
-    local short = ("%.14g"):format(n)
-    if math.tointeger(n) then return ("%d"):format(n) end
-    return tonumber(short) == n and short or ("%.17g"):format(n)
-end
-
 local function is_plain(s)
     return not (s.from or s.to or s.err or s.cwd or s.env or s.umask or s.user)
 end
@@ -177,7 +171,13 @@ local function add_object(argv, v, value)
     end
     local m = test_method(value)
     if m then misused(m) end
-    err.usage("an argument is a string, number, path or command, not a %s", object.type(value))
+    err.raise {
+        kind = "usage",
+        message = ("an argument is a string, number, path or command, not a %s"):format(object.type(value)),
+        hint = require "rshell.machine".test(value) and not argv[2]
+            and ("machines have no method '%s'; programs are called with a dot: m.%s(...)"):format(argv[1], argv[1])
+            or nil,
+    }
 end
 
 function add(argv, v, value, depth)
@@ -185,7 +185,7 @@ function add(argv, v, value, depth)
     if t == "string" then
         argv[#argv + 1] = check_text(value)
     elseif t == "number" then
-        argv[#argv + 1] = number_text(value)
+        argv[#argv + 1] = number.text(value)
     elseif t == "table" and not getmetatable(value) then
         add_table(argv, v, value, depth)
     elseif t == "userdata" then
@@ -264,7 +264,7 @@ M.OPTIONS, M.OF_STAGES = OPTIONS, OF_STAGES
 local function check_retcode(who, r)
     local fine = type(r) ~= "string" or r == "any"
     for k, code in next, type(r) == "table" and r or {} do
-        fine = fine and math.type(k) == "integer" and math.type(code) == "integer"
+        fine = fine and math.type(k) == "integer" and number.integer(code)
     end
     if not fine then err.usage('%s: retcode is a number, a list of numbers or "any"', who) end
 end
@@ -281,7 +281,7 @@ end
 
 --- The state with options on top of those that are there.
 local function changed(who, s, opts)
-    options.check(who, opts, OPTIONS)
+    opts = options.check(who, opts, OPTIONS)
     check_retcode(who, opts.retcode)
     M.check_size(who .. ": pty", opts.pty)
     local whole, stages = copy(s.opts, {}), {}
@@ -414,7 +414,10 @@ end
 local function pipe(a, b)
     local x, y = state_of(a), state_of(b)
     if x and y then return join(x, y) end
-    local wrong = x and b or a
+    local wrong = a
+    if x then wrong = b end
+    local m = test_method(wrong)
+    if m then misused(m) end
     err.raise {
         kind = "usage", message = ("a pipeline is made of commands, not of a %s"):format(object.type(wrong)),
         hint = type(wrong) ~= "string" and "& binds tighter than |: write (a | b) & TF" or nil,
@@ -423,7 +426,7 @@ end
 
 local function feed(self, data)
     if not state_of(self) then err.usage("command << string: a command expected, got a %s", object.type(self)) end
-    if type(data) == "number" then data = number_text(data) end
+    if type(data) == "number" then data = number.text(data) end
     if type(data) ~= "string" then
         err.raise {
             kind = "usage", message = ("<< takes a string, not a %s"):format(object.type(data)),
@@ -474,9 +477,17 @@ function pipe_mt.__index(self, key)
     return method(self, key) or options.no_member("pipeline", key, members)
 end
 
+local function unchangeable(self, key)
+    err.raise {
+        kind = "usage", message = ("a %s's '%s' can't be set"):format(object.type(self), tostring(key)),
+        hint = "commands don't change; c:with{...} and c:bind(...) give new ones",
+    }
+end
+
 for _, t in ipairs {mt, pipe_mt} do
     t.__call, t.__bor, t.__shl, t.__shr, t.__band, t.__eq = call, pipe, feed, append, modify, equal
     t.__lt, t.__le = compare, compare
+    t.__newindex = unchangeable
     t.__tostring = function(self) return M.line(state_of(self).stages) end
 end
 

@@ -97,8 +97,10 @@ function members:which(...)
     local names = table.pack(...)
     if names.n == 0 then err.usage "which: the name of a program expected" end
     for i = 1, names.n do
-        if type(names[i]) ~= "string" or names[i] == "" or names[i]:find "\0" then
-            err.usage("which: the name of a program expected, got %s", object.type(names[i]))
+        local name = names[i]
+        if type(name) ~= "string" or name == "" or name:find "\0" then
+            err.usage("which: the name of a program expected, got %s",
+                type(name) == "string" and ("%q"):format(name) or object.type(name))
         end
     end
     local search = view.search_path(v)

@@ -74,8 +74,7 @@ end
 function mt.__call(self, x)
     local m = test(self)
     if type(x) ~= "table" or getmetatable(x) then return M.apply(x, self) end
-    options.check(m.name, x, known_options(m.name))
-    return make {name = m.name, opts = x}
+    return make {name = m.name, opts = options.check(m.name, x, known_options(m.name))}
 end
 
 function mt.__tostring(self) return test(self).name end

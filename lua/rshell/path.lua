@@ -5,6 +5,7 @@
 -- its end, which says "into" to copies), info (what a listing told).
 
 local err = require "rshell.shared.error"
+local number = require "rshell.shared.number"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
 local view = require "rshell.view"
@@ -186,8 +187,8 @@ end
 
 function members:up(n)
     local p = check(self)
-    n = n == nil and 1 or n
-    if math.type(n) ~= "integer" or n < 0 then err.usage "up: a number of folders expected" end
+    n = number.integer(n == nil and 1 or n)
+    if not n or n < 0 then err.usage "up: a number of folders expected" end
     local text = p.text
     while n > 0 and text ~= "/" do text, n = parent_of(text), n - 1 end
     return new(p.view, text)

@@ -22,7 +22,8 @@ local MODE_OPS = 24
 local CLAUSE = "^[ugoa]*([-+=][rwxXstugo]*[-+=rwxXstugo]*)$"
 
 local function is_mode(mode)
-    if math.type(mode) == "integer" then return mode >= 0 and mode <= 4095 end
+    local bits = number.integer(mode)
+    if bits then return bits >= 0 and bits <= 4095 end
     if type(mode) ~= "string" then return false end
     if mode:find "^[0-7]+$" then return #mode <= 5 and tonumber(mode, 8) <= 4095 end
     if #mode:gsub("[^-+=]", "") > MODE_OPS then return false end
@@ -33,7 +34,7 @@ local function is_mode(mode)
 end
 
 local function check_mode(who, mode)
-    if is_mode(mode) then return mode end
+    if is_mode(mode) then return number.integer(mode) or mode end
     err.usage("%s: a mode is a number up to 4095 (octal 7777), or a string like \"644\" or \"u+rw,go-w\"; got %s", who,
         (type(mode) == "string" or type(mode) == "number") and ("%q"):format(mode) or object.type(mode))
 end
@@ -274,8 +275,7 @@ end
 local WALK = {filter = "string|function", dirs = "boolean|string|function", depth = "integer", stat = "boolean"}
 
 local function check_walk(opts)
-    options.check("walk", opts, WALK)
-    opts = opts or {}
+    opts = options.check("walk", opts, WALK)
     if opts.depth and opts.depth < 1 then err.usage "walk: depth is 1 (the children) or more" end
     for _, name in ipairs {"filter", "dirs"} do
         local pattern = opts[name]
@@ -397,7 +397,7 @@ function ask_members:delete(opts)
     if p.text == "/" then err.usage "delete: / is not deleted" end
     local ok, text, name, where =
         try(p, "delete", "remove", p.text, {recursive = opts.recursive, missing_ok = opts.missing_ok})
-    if ok then return self end
+    if ok or opts.missing_ok and name == "ENOTDIR" and not where then return self end
     local hint = name == "EISDIR" and not opts.recursive and "a folder is deleted by :delete{recursive=true}" or nil
     fail(p, "delete", text, name, where, hint)
 end
@@ -418,7 +418,7 @@ local RECURSIVE = {recursive = "boolean"}
 
 function ask_members:chmod(mode, opts)
     local p = check(self)
-    check_mode("chmod", mode)
+    mode = check_mode("chmod", mode)
     local recursive = options.check("chmod", opts, RECURSIVE).recursive
     ask(p, "change the mode of", "chmod", p.text, mode, {recursive = recursive, umask = p.view.umask})
     return self
@@ -426,20 +426,30 @@ end
 
 local function check_account(what, x)
     if x == nil then return nil end
-    if math.type(x) == "integer" and x >= 0 and x < 2 ^ 32 - 1 then return x end
+    local id = number.integer(x)
+    if id and id >= 0 and id < 2 ^ 32 - 1 then return id end
     if type(x) ~= "string" or x == "" then err.usage("chown: the name or number of a %s expected", what) end
     return check_string("chown", "the name of a " .. what, x)
+end
+
+--- The words for an account that isn't there; which of the two it was nobody has told.
+local function nobody(user, group)
+    local names = {}
+    if type(user) == "string" then names[1] = ("no user '%s'"):format(user) end
+    if type(group) == "string" then names[#names + 1] = ("no group '%s'"):format(group) end
+    return table.concat(names, " or ")
 end
 
 function ask_members:chown(user, group, opts)
     local p = check(self)
     if type(group) == "table" and opts == nil then group, opts = nil, group end
-    check_account("user", user)
-    check_account("group", group)
+    user, group = check_account("user", user), check_account("group", group)
     if user == nil and group == nil then err.usage "chown: a user or a group expected" end
     local recursive = options.check("chown", opts, RECURSIVE).recursive
-    ask(p, "change the owner of", "chown", p.text, user, group, {recursive = recursive})
-    return self
+    local ok, text, name, where = try(p, "change the owner of", "chown", p.text, user, group, {recursive = recursive})
+    if ok then return self end
+    if name == "ENOTFOUND" then text = nobody(user, group) end
+    fail(p, "change the owner of", text, name, where)
 end
 
 --- Makes p a link to target, which is kept as it is written.
@@ -490,9 +500,14 @@ function ask_members:copy(dst, opts)
     local v, text = destination("copy", p, dst)
     local override = options.check("copy", opts, COPY).override
     if v.conn ~= p.view.conn then
-        require "rshell.copy".between(p, {view = v, text = text}, {exclusive = not override, always = true})
+        require "rshell.copy".between(p, {view = v, text = text},
+            {exclusive = not override, always = true, preserve = true})
     else
         local ok, words, name, where = try(p, "copy", "copy", p.text, text, {override = override})
+        -- What can't be copied onto itself is there, too.
+        if name == "EINVAL" and not override and try(p, "look at", "lstat", text) then
+            words, name, where = "file exists", "EEXIST", text
+        end
         if not ok then fail_between(p, "copy", text, words, name, where) end
     end
     return path.of(v, text)
@@ -500,7 +515,7 @@ end
 
 local function move(p, v, text)
     if v.conn ~= p.view.conn then
-        require "rshell.copy".between(p, {view = v, text = text}, {always = true})
+        require "rshell.copy".between(p, {view = v, text = text}, {always = true, preserve = true})
         ask(p, "delete", "remove", p.text, {recursive = true})
     else
         local ok, words, name, where = try(p, "move", "move", p.text, text)

@@ -6,7 +6,6 @@ local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local opened = require "rshell.opened"
 local options = require "rshell.shared.options"
-local proc = require "rshell.sys.proc"
 local status = require "rshell.status"
 local task = require "rshell.task"
 local view = require "rshell.view"
@@ -105,8 +104,7 @@ end
 ---@param sig string|integer?
 function members:kill(sig)
     local p = state(self)
-    if sig == nil then sig = "TERM" end
-    if not pcall(proc.signal, sig) then err.usage("kill: no signal '%s'", tostring(sig)) end
+    sig = status.signal("kill", sig)
     if not p.job.closed then p.job:kill(sig) end
 end
 

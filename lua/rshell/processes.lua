@@ -2,6 +2,7 @@
 
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
+local status = require "rshell.status"
 local view = require "rshell.view"
 
 local M = {}
@@ -15,7 +16,7 @@ M.members = members
 function members:kill(sig)
     local mt = debug.getmetatable(self)
     if not mt or mt.__index ~= members then err.usage "kill: call it with a colon, as process:kill()" end
-    local number = require "rshell.sys.proc".signal(sig or "TERM")
+    local number = status.signal("kill", sig)
     local ok, text, name = view.check(mt.view).proc.kill(self.pid, number)
     if not ok then view.fail(mt.view, ("can't signal process %d (%s)"):format(self.pid, self.name), text, name) end
 end

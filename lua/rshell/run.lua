@@ -79,7 +79,11 @@ function M.json(plan)
     status.check(plan, r)
     local value, text = require "rshell.sys.json".decode(r.stdout)
     if value == nil and text then
-        status.fail(plan, r, {kind = "parse", message = "printed no JSON: " .. text})
+        local line, column = text:match "^line (%d+) column (%d+)"
+        status.fail(plan, r, {
+            kind = "parse", message = "printed no JSON: " .. text,
+            line = math.tointeger(line), column = math.tointeger(column),
+        })
     end
     return value
 end

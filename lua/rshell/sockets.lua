@@ -1,6 +1,7 @@
 -- m:connect_sock and m:listen: ports and unix sockets of a machine.
 
 local err = require "rshell.shared.error"
+local number = require "rshell.shared.number"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
 local path = require "rshell.path"
@@ -23,9 +24,10 @@ M.members = members
 ---@param least integer
 ---@return integer|string
 function M.place(v, who, where, least)
-    if math.type(where) == "integer" then
-        if where < least or where > 65535 then err.usage("%s: %d is not a port", who, where) end
-        return where
+    local port = number.integer(where)
+    if port then
+        if port < least or port > 65535 then err.usage("%s: %d is not a port", who, port) end
+        return port
     end
     if type(where) == "string" and where:sub(1, 1) == "@" then return where end
     if type(where) == "string" or path.test(where) then return (path.text(v, where)) end

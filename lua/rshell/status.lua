@@ -1,9 +1,13 @@
 -- What a run left, judged: which exit counts, whether it is a failure, and the error that tells it.
 
 local err = require "rshell.shared.error"
+local number = require "rshell.shared.number"
 local proc = require "rshell.sys.proc"
 
 local M = {}
+
+-- The status for a signal that only the server knows a name for, as "SIG@openssh.com" of OpenSSH.
+local UNKNOWN = 255
 
 M.MAX_OUTPUT = 64 * 1024 * 1024
 
@@ -15,7 +19,20 @@ M.MAX_OUTPUT = 64 * 1024 * 1024
 ---@param exit rshell.Exit|false
 ---@return integer|false
 function M.code(exit)
-    return exit and (exit.code or 128 + proc.signal(exit.signal))
+    if not exit or exit.code then return exit and exit.code end
+    local known, n = pcall(proc.signal, exit.signal)
+    return known and 128 + n or UNKNOWN
+end
+
+--- The number of a signal that a user names: a number, "TERM" (the default) or "SIGTERM".
+---@param who string
+---@param sig any
+---@return integer
+function M.signal(who, sig)
+    if sig == nil then sig = "TERM" end
+    local known, n = pcall(proc.signal, number.integer(sig) or sig)
+    if not known then err.usage("%s: no signal '%s'", who, tostring(sig)) end
+    return n
 end
 
 ---@param exits rshell.Exit[]

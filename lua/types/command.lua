@@ -39,7 +39,7 @@ local Command = {}
 ---@field cwd? string | rshell.Path
 ---@field env? table<string, string | number | false> changes; false unsets
 ---@field input? string its standard input
----@field umask? integer
+---@field umask? integer | string a number, or octal: "027"
 ---@field user? string who it runs as
 ---@field pty? boolean | {rows?: integer, cols?: integer} a terminal of its own, 24 by 80 without a size
 ---@field max_output? number bytes of each output that are kept in memory, 64 MiB without; past it the call raises

@@ -45,7 +45,7 @@ function Machine:at(dir) end
 ---@field env? table<string, string | number | false>
 ---@field cwd? string | rshell.Path
 ---@field timeout? number seconds for each operation
----@field umask? integer
+---@field umask? integer | string a number, or octal: "027"
 ---@field user? string for what is started
 
 ---A view with other settings.

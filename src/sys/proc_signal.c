@@ -1,6 +1,7 @@
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -25,6 +26,14 @@ static const struct {
 };
 enum { SIGNALS = sizeof signals / sizeof signals[0] };
 
+/* What has no name has a number where rs_proc_signal_name tells it, which comes back here. */
+static int numbered(const char *name)
+{
+    char *end;
+    long n = strtol(name, &end, 10);
+    return *name && !*end && n >= 0 && n < NSIG ? (int)n : -1;
+}
+
 int rs_proc_check_signal(lua_State *L, int i)
 {
     if (lua_isinteger(L, i)) {
@@ -37,6 +46,9 @@ int rs_proc_check_signal(lua_State *L, int i)
     for (int s = 0; s < SIGNALS; s++)
         if (strcasecmp(bare, signals[s].name) == 0)
             return signals[s].number;
+    int n = numbered(bare);
+    if (n >= 0)
+        return n;
     return luaL_argerror(L, i, lua_pushfstring(L, "no such signal: %s", name));
 }
 

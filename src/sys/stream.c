@@ -88,27 +88,63 @@ typedef struct read_request {
     int err;        /* why no more will come, once that is known */
 } read_request;
 
+/* Scripts call these methods as they are: what they get wrong is an error object, as everywhere. */
+static int misused(lua_State *L, const char *what)
+{
+    rs_error_push(L, "usage", "%s", what);
+    return lua_error(L);
+}
+
+static int bad_format(lua_State *L)
+{
+    return misused(L, "read: a number of bytes, {exact=n}, \"l\", \"L\" or \"a\" expected");
+}
+
+static size_t size_at(lua_State *L, int i)
+{
+    int whole = 0;
+    lua_Integer n = lua_type(L, i) == LUA_TNUMBER ? lua_tointegerx(L, i, &whole) : 0;
+    if (!whole || n < 0)
+        bad_format(L);
+    return (size_t)n;
+}
+
+/* {exact=n}, or among ourselves {block=n}, and nothing else. */
+static void parse_table(lua_State *L, int i, read_request *r)
+{
+    r->want = BLOCK;
+    if (lua_getfield(L, i, "block") == LUA_TNIL) {
+        r->want = EXACT;
+        lua_getfield(L, i, "exact");
+    }
+    r->n = size_at(L, -1);
+    lua_pushnil(L);
+    if ((r->want == BLOCK && r->n == 0) || !lua_next(L, i) || (lua_pop(L, 1), lua_next(L, i)))
+        bad_format(L);
+}
+
+static enum want wanted_by_name(lua_State *L, int i)
+{
+    static const enum want wants[] = {['l'] = LINE, ['L'] = LINE_END, ['a'] = ALL};
+    const char *name = lua_isnoneornil(L, i) ? "l" : lua_type(L, i) == LUA_TSTRING ? lua_tostring(L, i) : "";
+    name += *name == '*';
+    if (!*name || name[1] || !strchr("lLa", *name))
+        bad_format(L);
+    return wants[(unsigned char)*name];
+}
+
 static void parse_format(lua_State *L, int i, read_request *r)
 {
-    static const char *const names[] = {"l", "L", "a", "*l", "*L", "*a", NULL};
-    static const enum want wants[] = {LINE, LINE_END, ALL};
     int top = lua_gettop(L);
     if (lua_type(L, i) == LUA_TNUMBER) {
-        lua_Integer n = luaL_checkinteger(L, i);
-        luaL_argcheck(L, n >= 0, i, "a size of 0 or more expected");
+        r->n = size_at(L, i);
         r->want = SOME;
-        r->n = (size_t)n;
     } else if (lua_type(L, i) == LUA_TTABLE) {
-        bool block = lua_getfield(L, i, "block") != LUA_TNIL;
-        if (!block)
-            lua_getfield(L, i, "exact");
-        luaL_argcheck(L, lua_isinteger(L, -1) && lua_tointeger(L, -1) >= block, i, "{exact=n} expected");
-        r->want = block ? BLOCK : EXACT;
-        r->n = (size_t)lua_tointeger(L, -1);
-        lua_settop(L, top);
+        parse_table(L, i, r);
     } else {
-        r->want = wants[luaL_checkoption(L, i, "l", names) % 3];
+        r->want = wanted_by_name(L, i);
     }
+    lua_settop(L, top);
 }
 
 static int take(lua_State *L, rs_buf *in, size_t n, size_t drop)
@@ -372,7 +408,8 @@ static rs_buf *check_data(lua_State *L)
     if (block)
         return block;
     for (int i = 2; i <= lua_gettop(L); i++)
-        luaL_checkstring(L, i);
+        if (!lua_isstring(L, i))
+            misused(L, lua_pushfstring(L, "write: a string expected, got %s", luaL_typename(L, i)));
     lua_concat(L, lua_gettop(L) - 1);
     return NULL;
 }

@@ -415,7 +415,9 @@ spec.table("options that are wrong", {
     {{retcode = {ok = 1}}, "retcode is"},
     {{retcode = 1.5}, "'retcode': an integer or table or string expected"},
     {{umask = 512}, "'umask': a umask"},
-    {{umask = "022"}, "'umask': a umask"},
+    {{umask = "089"}, "'umask': a umask"},
+    {{umask = "1000"}, "'umask': a umask"},
+    {{umask = ""}, "'umask': a umask"},
     {{user = 5}, "'user'"},
     {{user = "a\0b"}, "'user'"},
     {{env = "A=1"}, "'env'"},
@@ -435,6 +437,14 @@ spec.table("options that are wrong", {
     t.match(t.raises("usage", function() m.echo:with(c[1])() end).message, c[2])
     t.match(t.raises("usage", function() m.echo:run(nil, c[1]) end).message, c[2])
     t.raises("usage", function() m.echo:popen(c[1]) end)
+end)
+
+spec.test("numbers may be whole floats, and a umask octal text", function(t)
+    t.eq(m:sh "umask":with {umask = "027"}:text(), "0027")
+    t.eq(m:sh "umask":with {umask = 18.0}:text(), "0022")
+    t.eq(m:sh "exit 3":run({}, {retcode = 3.0}), 3)
+    t.eq(m:sh "exit 3":with {retcode = {2.0, 3.0}}(), "")
+    t.eq(m:sh "stty size":with {pty = {rows = 10.0, cols = 20.0}}():match "%d+ %d+", "10 20")
 end)
 
 spec.test("options: the later ones win, a command is never changed", function(t)
@@ -590,6 +600,34 @@ spec.test("machine, and members that aren't there", function(t)
     t.match(e.message, "no member 'txet', did you mean 'text'")
     t.raises("usage", function() return (m.ls | m.cat).argv end)
     t.raises("usage", function() return (m.ls | m.cat)["-l"] end)
+end)
+
+spec.test("a method of machines that isn't there", function(t)
+    t.match(t.raises("usage", function() m:uptme() end).hint, "no method 'uptme'.*m%.uptme%(")
+end)
+
+spec.test("commands don't change", function(t)
+    t.match(t.raises("usage", function() m.ls.timeout = 3 end).hint, "c:with")
+    t.raises("usage", function() (m.ls | m.cat).timeout = 3 end)
+end)
+
+spec.test("what is no command in a pipeline", function(t)
+    t.match(t.raises("usage", function() return m.ls | nil end).message, "not of a nil")
+    t.match(t.raises("usage", function() return m.ls | false end).message, "not of a boolean")
+    t.match(t.raises("usage", function() return m.ls | m.docker["run"] end).hint, "c:bind")
+end)
+
+spec.test("what is no JSON: where", function(t)
+    local e = t.raises("parse", function() m.printf:json '[1,\n  x]' end)
+    t.same({e.line, e.column}, {2, 3})
+end)
+
+spec.test("signals without a name", function(t)
+    local code, _, _, codes, signal = m:sh "kill -34 $$":run()
+    t.eq(code, nil)
+    t.ok(signal, "there is something to call it")
+    t.ok(codes[1] > 128)
+    t.raises("process", m:sh "kill -34 $$")
 end)
 
 spec.test("methods without their object", function(t)

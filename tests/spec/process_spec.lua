@@ -37,6 +37,19 @@ spec.test("read(n) gives what is there, read{exact=n} waits", function(t)
     p:close()
 end)
 
+spec.table("what read and write don't take", {
+    {"read", "x"}, {"read", ""}, {"read", "ll"}, {"read", -1}, {"read", 1.5}, {"read", true}, {"read", {}},
+    {"read", {exct = 1}}, {"read", {exact = -1}}, {"read", {exact = "1"}}, {"read", {exact = 1, 2}}, {"lines", "x"},
+    {"write", nil}, {"write", {}}, {"write", true},
+}, function(t, c)
+    local p <close> = m.cat:popen()
+    local stream = c[1] == "write" and p.stdin or p.stdout
+    t.match(t.raises("usage", stream[c[1]], stream, c[2]).message, "expected")
+    p.stdin:write "still works":close()
+    t.eq(p.stdout:read {exact = 5.0}, "still")
+    t.eq(p.stdout:read(2.0), " w")
+end)
+
 spec.test("read within a time", function(t)
     local p <close> = m:sh("printf ab; read x; echo c"):popen()
     t.eq(p.stdout:read({exact = 2}, 60), "ab")
@@ -128,7 +141,7 @@ end)
 
 spec.table("kill", {
     {nil, "TERM"}, {"TERM", "TERM"}, {"SIGTERM", "TERM"}, {"sigkill", "KILL"}, {9, "KILL"}, {"INT", "INT"},
-    {15, "TERM"},
+    {15, "TERM"}, {15.0, "TERM"},
 }, function(t, c)
     local p = m.cat:popen()
     p:kill(c[1])

@@ -11,7 +11,8 @@ local M = {}
 -- $m is the mark. All paths start with / or ./, so none looks like an option.
 local PRELUDE = [[
 export LC_ALL=C; unset CDPATH
-die() { printf '%s%s\n%s' "$m" "$1" "$2" >&2; exit 1; }
+# What comes after it, as of an rm in a trap, is not part of the path.
+die() { printf '%s%s\n%s' "$m" "$1" "$2" >&2; exec 2>/dev/null; exit 1; }
 # The text of the link $1 in $t, whatever its end is.
 target() { t=$(readlink -n "$1" && echo x) && t=${t%x} || { t=$(ls -ld "$1"); t=${t#*"$1 -> "}; }; }
 # Why $1 can't be found, in $w: goes up to what is there.
@@ -76,6 +77,7 @@ local TEXTS = {
     ENAMETOOLONG = "file name too long", ELOOP = "too many levels of symbolic links",
     ENXIO = "no such device or address", EOPNOTSUPP = "operation not supported", ESPIPE = "illegal seek",
     ENODEV = "no such device", EPIPE = "broken pipe", EUSAGE = "wrong usage", ELIMIT = "a limit was reached",
+    EBADF = "bad file descriptor",
 }
 
 --- nil, text, NAME[, path]
