@@ -77,7 +77,8 @@ function RpcConnection:ref(v) end
 ---@return any
 function RpcConnection:copy(proxy) end
 
----A view whose calls are interrupted over there after so many seconds.
+---A view whose calls (eval, execute, call, async, batch, teleport) are interrupted over there after so many seconds. What
+---is done with proxies has the time of the machine's view: `m:with{timeout = 5}:connect()`.
 ---@param options { timeout: number }
 ---@return rshell.RpcConnection
 function RpcConnection:with(options) end
