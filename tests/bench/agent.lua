@@ -1,8 +1,9 @@
 -- The agent against the raw channel of the same connection and cipher, and its copies against those of other programs.
--- usage: scripts/bench agent [PART ...]   PART: latency, bulk, files, file, unchanged; all of them without
+-- usage: scripts/bench agent [PART ...]   PART: latency, bulk, tunnel, file, files, unchanged; all of them without
 
 package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
 local bench = require "bench"
+local flow = require "flow"
 local bed <close> = require("bed").new {shell = "/bin/bash"}
 local rshell = require "rshell"
 
@@ -105,6 +106,19 @@ local function bulk()
     }, "MB/s", MB, true)
 end
 
+local function tunnel()
+    local bytes = MB << 20
+    local port, _ <close> = flow.source(bytes)
+    local channel <close> = raw:tunnel(0, port)
+    local frames <close> = m:tunnel(0, port)
+    local client, _ <close> = flow.forward(config, port)
+    bench.compare(("a tunnel, %d MB down"):format(MB), 7, {
+        {"a channel of its own", flow.through(channel.lport, bytes)},
+        {"frames", flow.through(frames.lport, bytes)},
+        {"ssh -L", flow.through(client, bytes)},
+    }, "MB/s", MB, true)
+end
+
 -- ---- files ----
 
 local function sh(text, ...)
@@ -173,6 +187,7 @@ local function files()
         {"rshell download", fresh(function(to) m:download(from, to) end)},
         {"tar over ssh", fresh(sh("mkdir $4; ssh -F $1 $2 tar -C $3 -cf - . | tar -C $4 -xf -", from))},
         {"rsync -a", fresh(sh("rsync -a -e \"ssh -F $1\" $2:$3/ $4", from))},
+        {"sftp -r", fresh(sh("echo get -r $3 $4 | sftp -q -b - -F $1 $2 >/dev/null", from))},
         {"scp -r", fresh(sh("scp -q -r -F $1 $2:$3 $4", from))},
     }, "files/s", FILES, true)
     here.rm("-rf", from, top, DIR .. "/many")
@@ -191,7 +206,8 @@ local function unchanged()
 end
 
 for _, part in ipairs {
-    {"latency", latency}, {"bulk", bulk}, {"file", one_file}, {"files", files}, {"unchanged", unchanged},
+    {"latency", latency}, {"bulk", bulk}, {"tunnel", tunnel}, {"file", one_file}, {"files", files},
+    {"unchanged", unchanged},
 } do
     if wanted(part[1]) then part[2]() end
 end

@@ -3,6 +3,7 @@
 
 package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
 local bench = require "bench"
+local flow = require "flow"
 local bed <close> = require("bed").new {listen = "0.0.0.0", config = {"MaxSessions 300"}, shell = "/bin/bash"}
 local rshell = require "rshell"
 
@@ -266,52 +267,18 @@ end
 
 local TUNNEL_MB = 512
 
--- Sends zeros to whoever connects; and takes them.
-local SOURCE = [[
-import socket, sys
-n, block = int(sys.argv[1]), bytes(262144)
-l = socket.create_server(("127.0.0.1", 0)); print(l.getsockname()[1], flush=True)
-while True:
-    s, left = l.accept()[0], n
-    try:
-        while left > 0: s.sendall(block); left -= len(block)
-    except OSError: pass
-    s.close()]]
-
-local SINK = [[
-import socket, sys, time
-s, n, b = socket.create_connection(("127.0.0.1", int(sys.argv[1]))), 0, time.monotonic()
-block = bytearray(1 << 20)
-while n < int(sys.argv[2]):
-    got = s.recv_into(block)
-    if not got: break
-    n += got
-assert n == int(sys.argv[2]), n
-print(time.monotonic() - b)]]
-
 local function tunnel()
-    local bytes = tostring(TUNNEL_MB << 20)
-    local source <close> = here.cmd["/usr/bin/python3"]:bind("-c", SOURCE, bytes):popen()
-    local port = source.stdout:read "l"
-    local function through(where)
-        local c = here.cmd["/usr/bin/python3"]:bind("-c", SINK, tostring(where), bytes)
-        return function() return tonumber((c())) end
-    end
+    local bytes = TUNNEL_MB << 20
+    local port, _ <close> = flow.source(bytes)
     local m <close> = connect(false)
-    local ours <close> = m:tunnel(0, math.tointeger(tonumber(port)))
-    local clients, cases = {}, {{"rshell", through(ours.lport)}}
-    for _, how in ipairs {{"ssh -L", {}}, {"ssh -L, aes128-gcm", {"-o", GCM}}} do
-        local free = require("rshell.sys.net").listen(0, ADDRESS)
-        local lport = free.port
-        free:close()
-        local words = table.move(how[2], 1, #how[2], 1, {})
-        table.move({"-N", "-L", ("%d:127.0.0.1:%s"):format(lport, port), ADDRESS}, 1, 4, #words + 1, words)
-        clients[#clients + 1] = here.cmd.ssh:bind("-F", config, table.unpack(words)):popen()
-        cases[#cases + 1] = {how[1], through(lport)}
-        rshell.sleep(1)
-    end
-    bench.compare(("a tunnel, %d MB down"):format(TUNNEL_MB), 3, cases, "MB/s", TUNNEL_MB, true)
-    for _, c in ipairs(clients) do c:close() end
+    local ours <close> = m:tunnel(0, port)
+    local plain, _ <close> = flow.forward(config, port)
+    local gcm, _ <close> = flow.forward(config, port, "-o", GCM)
+    bench.compare(("a tunnel, %d MB down"):format(TUNNEL_MB), 3, {
+        {"rshell", flow.through(ours.lport, bytes)},
+        {"ssh -L", flow.through(plain, bytes)},
+        {"ssh -L, aes128-gcm", flow.through(gcm, bytes)},
+    }, "MB/s", TUNNEL_MB, true)
 end
 
 -- ---- connections that do nothing ----
