@@ -1,5 +1,5 @@
--- CPU time of small operations over an agent: in our process, in the agent and in the process of a connection of RPC. It says
--- more than wall time on a machine that others use too: what is printed is the best of many rounds.
+-- CPU time of small operations over an agent: in our process, in the agent and in the process of a connection of RPC.
+-- It says more than wall time on a machine that others use too: what is printed is the best of many rounds.
 -- usage: scripts/bench calls [ROUNDS]
 
 package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
