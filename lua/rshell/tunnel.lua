@@ -157,6 +157,10 @@ function mt.__index(self, key)
     options.no_member("tunnel", key, members, fields)
 end
 
+function mt.__newindex(_, key)
+    err.usage("a tunnel's '%s' can't be set; another tunnel is another m:tunnel(...)", tostring(key))
+end
+
 function mt.__tostring(self)
     local t = state(self)
     local defunct = t.defunct or t.from.conn.closed or t.to.conn.closed

@@ -221,6 +221,7 @@ spec.test("misuse", function(t)
     local l = listen(t, 0)
     t.raises("usage", l.accept, l, "soon")
     t.match(tostring(t.raises("usage", function() return l.prot end)), "did you mean 'port'")
+    t.ok(m:connect_sock(l.port + 0.0), "a whole float is a port")
 end)
 
 spec.finish()
