@@ -1,7 +1,9 @@
 -- The agent backend without a network: an agent that a local shell has started, as a login shell over SSH would.
 --
 --   local agent = require "agent"
---   local m, connector = agent.machine("/bin/sh", opts)     -- opts as in bare.lua, and: must, images, keepalive, arch
+--   local m, connector = agent.machine("/bin/sh", opts)
+--
+-- opts are those of bare.lua, and: must, images, keepalive, seconds, arch
 
 local agents = require "rshell.agents"
 local bare = require "bare"
@@ -32,7 +34,7 @@ function M.machine(shell, opts, name)
     }, Connection)
     conn.backend = require "rshell.agent".new(conn, connector, {
         images = opts.images or agents.image, programs = agents.program, must = opts.must,
-        keepalive = opts.keepalive, arch = opts.arch,
+        keepalive = opts.keepalive, seconds = opts.seconds, arch = opts.arch,
     })
     conn.root = view.new(conn)
     return machine.of(conn.root), connector

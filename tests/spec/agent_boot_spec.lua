@@ -112,6 +112,8 @@ local CASES = {
     {"no large files", shell = "/bin/bash", home = {[".bashrc"] = "ulimit -f 10\n"}, why = "no room for the agent"},
     {"no processes", shell = "/bin/bash", home = {[".bashrc"] = "ulimit -u 2\n"}, dead = "io",
         why = "no more processes can be started"},
+    {"start-up files that wait for more input", shell = "/bin/bash", home = {[".bashrc"] = "cat >/dev/null\n"},
+        seconds = 8, dead = "timeout", why = "its shell did not answer within 8 s"},
 
     {"no programs in /dev/shm and /tmp", lands = "/var/tmp/"},
     {"no programs but at home", lands = "/home/"},
@@ -168,7 +170,7 @@ end
 
 local function visit(c, bed, who, before)
     local opts = bed:options {user = who.user}
-    opts.agent = c.must
+    opts.agent, opts.connect_timeout = c.must, c.seconds
     local m <close> = ssh(who.user .. "@127.0.0.1", opts)
     local ok, seen = pcall(ask, m, function() return leftovers.files(who, before) end)
     return ok and seen or {error = seen}

@@ -131,6 +131,13 @@ spec.test("no image for this CPU: the shell serves, and it is said once", functi
     t.eq(m.backend, "bare")
 end)
 
+spec.test("a shell that says nothing is told as that, and not waited for without an end", function(t)
+    local m <close> = agent.machine("/bin/sh", {noise = "exec sleep 4719", seconds = 0.5})
+    local e = t.raises("timeout", function() m.echo "x" end)
+    t.match(tostring(e), "^agent: its shell did not answer within 0.5 s\n.*start%-up files")
+    t.raises("timeout", function() m:path("/etc"):is_dir() end)
+end)
+
 spec.test("agent=true makes that an error", function(t)
     local m <close> = agent.machine("/bin/sh", {images = function() end, must = true})
     local e = t.raises("usage", function() m.echo "x" end)

@@ -7,12 +7,15 @@
 -- The image is unpacked into a file that has no name any more: its folder is removed before the first byte arrives, and
 -- the open file is executed. Where there is no /proc the agent removes it itself. A bare root has no /dev/null either.
 
+local err = require "rshell.shared.error"
 local shell = require "rshell.bare.shell"
 local task = require "rshell.task"
 
 local M = {}
 
 local STDERR_KEPT = 4096
+local PIECE = 65536
+local SILENCE = 30 -- seconds that a shell may take for its start-up files
 
 -- @words are filled in. _d: where it lands; _i: its number, so that the next try can go on after it. What the account
 -- exports under a name of ours would change for the agent: hence the _.
@@ -64,6 +67,28 @@ local function read_head(stream, nonce)
     return nil, noise
 end
 
+--- Calls fn within the time that a shell may be silent.
+local function within(seconds, fn, ...)
+    local got = table.pack(pcall(task.timeout, seconds, fn, ...))
+    if got[1] then return table.unpack(got, 2, got.n) end
+    local e = got[2]
+    if not err.is(e) or e.kind ~= "timeout" then error(e, 0) end
+    err.raise {
+        kind = "timeout", message = ("its shell did not answer within %g s"):format(seconds),
+        hint = "see what its start-up files wait for; connect_timeout=SECONDS gives more time",
+    }
+end
+
+--- Gives it the image, as fast as it is taken; false when it is refused: then it says why.
+local function give(ch, image, seconds)
+    for i = 1, #image, PIECE do
+        local ok, e = pcall(within, seconds, ch.stdin.write, ch.stdin, image:sub(i, i + PIECE - 1))
+        if not ok and err.is(e) and e.kind == "timeout" then error(e, 0) end
+        if not ok then return false end
+    end
+    return true
+end
+
 local function last_line(text)
     return text:match "([^\r\n]+)%s*$"
 end
@@ -83,9 +108,9 @@ function M.try(connector, how)
     local begun
     local ok, words, noise = pcall(function()
         local listener = ch.stderr and listen(ch, said)
-        -- Who refuses the image doesn't read it, and says why.
-        if pcall(ch.stdin.write, ch.stdin, how.image) then begun = how.begin(ch, said) end
-        local head, before = read_head(ch.stdout, nonce)
+        local seconds = how.seconds or SILENCE
+        if give(ch, how.image, seconds) then begun = how.begin(ch, said) end
+        local head, before = within(seconds, read_head, ch.stdout, nonce)
         if head ~= "agent" and listener then pcall(listener.await, listener, 1) end
         return head, before
     end)
@@ -122,7 +147,8 @@ local reasons = {
 }
 
 --- Starts one: what how.begin gave, and the CPU; or nil and why there is none. how: images(arch), programs(arch) (the
---- same, not compressed), raw (whether to begin with that), arch, begin(ch, said).
+--- same, not compressed), raw (whether to begin with that), arch, begin(ch, said), seconds (that its shell may be
+--- silent).
 ---@param connector table
 ---@param how table
 function M.start(connector, how)

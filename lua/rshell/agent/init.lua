@@ -68,6 +68,7 @@ end
 local function start(b, begin)
     local self, arch = boot.start(b.connector, {
         images = b.images, programs = b.programs, raw = b.raw, arch = b.arch, begin = begin,
+        seconds = b.seconds,
     })
     if not self then
         local why = b.connector.broken()
@@ -85,7 +86,7 @@ local function start(b, begin)
         self.link:input(self.channel.stdout)
         self.link:keepalive(b.keepalive)
     end
-    local ok, e = pcall(self.greeting, self, START_SECONDS)
+    local ok, e = pcall(self.greeting, self, b.seconds or START_SECONDS)
     if ok then
         b.arch = arch
         return self
@@ -106,6 +107,7 @@ local function launch(b)
             return b.peer
         end)
         if not ok then
+            if err.is(self) then self.host = self.host or b.conn.name end
             starting.failure = self
         elseif not self then
             ok, starting.failure = pcall(b.give_up, b, reason)
@@ -214,14 +216,14 @@ end
 local MODULES = {fs = true, proc = true, net = true, host = true}
 
 --- how: images(arch), programs(arch), raw (whether to begin with these), must (no fallback), keepalive, arch,
---- notice(reason).
+--- notice(reason), seconds (that it may be silent when it starts).
 ---@param conn rshell.Connection
 ---@param connector table
 ---@param how table
 function M.new(conn, connector, how)
     local b = {
         conn = conn, connector = connector, images = how.images, programs = how.programs, raw = how.raw,
-        must = how.must,
+        must = how.must, seconds = how.seconds,
         notice = how.notice, keepalive = how.keepalive or 15, arch = how.arch or "x86_64",
         hash = require "rshell.sys.hash",
         who = ("%s@%s"):format(os.getenv "USER" or os.getenv "LOGNAME" or "rshell", uname().nodename),

@@ -414,7 +414,7 @@ local function choose_backend(conn, opts, cfg)
     conn.kind = "agent"
     conn.backend = require "rshell.agent".new(conn, conn.connector, {
         images = agents.image, programs = agents.program, must = opts.agent == true, notice = notice,
-        keepalive = cfg.keepalive,
+        keepalive = cfg.keepalive, seconds = opts.connect_timeout,
     })
 end
 
