@@ -28,7 +28,7 @@ rshell = {}
 ---@field config? string | false another ssh_config, or none
 ---@field known_hosts? string
 ---@field host_keys? "strict" | "ask" | "accept-new" | "off"
----@field connect_timeout? number seconds; 10
+---@field connect_timeout? number seconds; 10, and 30 for the shell over there to start the agent
 ---@field keepalive? number seconds; 15
 ---@field ciphers? string
 ---@field compression? boolean
