@@ -492,8 +492,8 @@ spec.table("attach: what makes no sense:", {
     {{escape = "xy"}, "escape is one key"},
     {{escape = true}, "escape is one key"},
     {{append = true}, "'append' is for a file"},
-    {{stdout = print}, "its output is not ours", "elsewhere"},
-    {{stderr = print}, "its error output is not ours", "elsewhere"},
+    {name = "no stdout", {stdout = print}, "its output is not ours", "elsewhere"},
+    {name = "no stderr", {stderr = print}, "its error output is not ours", "elsewhere"},
     {{stdin = "x"}, "its standard input is not ours", "elsewhere"},
 }, function(t, c)
     local elsewhere = m.cat:from "/dev/null":to "/dev/null":err_to "/dev/null"
