@@ -466,13 +466,13 @@ end)
 spec.test("resume in a tree, with delete", function(t)
     local from, to = odd.dir(t, m), odd.dir(t, other)
     local src = tree(from);
-    (src / "big"):write(("x"):rep(5000000))
-    broken_off(t, src, to / "dst", {resume = true, delete = true}, 4000000) -- more than may be under way
+    (src / "big"):write(("x"):rep(20000000))
+    broken_off(t, src, to / "dst", {resume = true, delete = true}, 15000000) -- more than may be under way
     local left = t.ok(partial(to / "dst"))
     local size = left:size();
     (to / "dst/stranger"):write ""
     local r = copy(src, to / "dst", {resume = true, delete = true})
-    t.ok(r.bytes <= 5000000 - size + #odd.bytes + 2)
+    t.ok(r.bytes <= 20000000 - size + #odd.bytes + 2)
     t.same(picture(to / "dst"), picture(src))
 end)
 
