@@ -185,6 +185,22 @@ spec.test("Ctrl-C ends what waits for another machine, which stays usable", func
     end
 end)
 
+--- Leaves a program whose window has just changed: less may lose a key then. What comes too often is for the prompt.
+local function quit(s)
+    local last = rshell.now() + SECONDS
+    local at_prompt
+    repeat
+        s:keys "q"
+        local again = rshell.now() + 3
+        repeat
+            rshell.sleep(0.05)
+            at_prompt = s:text():find "rsh>[^\n]*\n$"
+        until at_prompt or rshell.now() > again
+    until at_prompt or rshell.now() > last
+    s:keys "C-u"
+    s:ready()
+end
+
 spec.test(":fg attaches what runs in the background, Ctrl-] d leaves it, and it can be attached again", function(t)
     local s = open(t)
     s:line ":fg"
@@ -206,8 +222,7 @@ spec.test(":fg attaches what runs in the background, Ctrl-] d leaves it, and it 
     s:ready()
     s:line ":fg"
     s:see "root:"
-    s:keys "q"
-    s:see "rsh>\n$"
+    quit(s)
     s:line "p.code"
     s:see "\n0\nrsh>"
     s:line "q = here.sleep[1000]:popen()"

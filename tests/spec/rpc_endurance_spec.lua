@@ -124,7 +124,7 @@ local function replace(i, how)
     elseif how == 2 then
         pcall(conn.execute, conn, "os.exit(1)")
     else
-        here.cmd.kill("-9", tostring(conn.pid))
+        here.cmd.kill:run({"-9", tostring(conn.pid)}, {retcode = "any"}) -- it may have ended already
     end
     note "ended"
 end
