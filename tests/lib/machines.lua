@@ -135,10 +135,14 @@ function machines.is_bare()
     return machines.kind ~= "local" and machines.kind ~= "sudo" and not machines.kind:find "^agent"
 end
 
---- kB that may be on their way through a machine to a reader that has stopped: pipes, and over SSH its windows of up to
---- 2 MB a direction, what libssh keeps of one, and our own 1 MB a stream.
+--- kB that may be on their way through a machine to a reader that has stopped: pipes; over SSH its windows of up to
+--- 2 MB a direction, and what libssh keeps of one; from an agent 4 MiB of credit, and 1 MiB each that the stream and who
+--- reads it may have taken.
 function machines.under_way()
-    return (machines.kind:find "ssh$" or machines.kind == "agent") and 5000 or 2000
+    local kB = 2000
+    if machines.kind:find "ssh$" then kB = kB + 4000 end
+    if machines.kind:find "^agent" then kB = kB + 6500 end
+    return kB
 end
 
 --- The machine that is tested.
