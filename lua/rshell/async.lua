@@ -1,5 +1,6 @@
 -- Calls that are under way: futures of conn:async and rshell.async.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
@@ -150,5 +151,7 @@ function M.async(fn)
         return M.of_call(peer, call, peer.settle)
     end
 end
+
+arity.strict(members)
 
 return M

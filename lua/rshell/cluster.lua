@@ -1,6 +1,7 @@
 -- Clusters: what is done to one is done to all of its machines, and gives results. Members are below; every other name
 -- is a command, as with machines.
 
+local arity = require "rshell.arity"
 local broadcast = require "rshell.cluster.broadcast"
 local err = require "rshell.shared.error"
 local nodeset = require "rshell.nodeset"
@@ -194,7 +195,10 @@ end
 ---@return rshell.Results
 function members:run(first, ...)
     local s = state(self)
-    if type(first) == "table" and not getmetatable(first) then return run_argv(s, first, (...)) end
+    if type(first) == "table" and not getmetatable(first) then
+        if select("#", ...) > 1 then err.usage "run: after a list of words only a table of options is taken" end
+        return run_argv(s, first, (...))
+    end
     return run_argv(s, words_of(first, ...))
 end
 
@@ -341,5 +345,8 @@ function mt.__tostring(self)
 end
 
 mt.__close = members.close
+
+arity.strict(members)
+arity.strict(command_members)
 
 return M

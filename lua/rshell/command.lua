@@ -8,6 +8,7 @@
 --
 -- opts are those of the whole: timeout line_timeout max_output pty pipefail retcode.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
@@ -490,5 +491,7 @@ for _, t in ipairs {mt, pipe_mt} do
     t.__newindex = unchangeable
     t.__tostring = function(self) return M.line(state_of(self).stages) end
 end
+
+arity.strict(members)
 
 return M

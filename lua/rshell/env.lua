@@ -1,6 +1,7 @@
 -- m.env: the environment that commands of this view get. What is changed is in an overlay, name -> value or false; the
 -- rest is what the machine had, asked once.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local number = require "rshell.shared.number"
 local object = require "rshell.object"
@@ -155,7 +156,8 @@ end
 function list_members:insert(i, ...)
     local v = list_state(self).view
     local list = entries(v)
-    local entry = ...
+    local entry, extra = ...
+    if extra ~= nil then err.usage "insert takes a place and an entry, and nothing more" end
     if select("#", ...) == 0 then i, entry = #list + 1, i end
     table.insert(list, check_place("insert", list, i, #list + 1), check_entry(v, entry))
     set_entries(v, list)
@@ -264,5 +266,8 @@ function mt.__tostring(self)
     local v = state(self).view
     return ("environment of %s (%d variables)"):format(v.conn.name, #self)
 end
+
+arity.strict(members)
+arity.strict(list_members)
 
 return M

@@ -1,5 +1,6 @@
 -- Open files of any machine: what p:open gives. Every failure raises.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local fscall = require "rshell.fscall"
 local object = require "rshell.object"
@@ -150,5 +151,7 @@ function mt.__tostring(self)
 end
 
 mt.__close = members.close
+
+arity.strict(members)
 
 return M

@@ -1,5 +1,6 @@
 -- What `c & BG` returns: a result that will be there; and results that are there, of `c & TEE`.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local opened = require "rshell.opened"
@@ -97,5 +98,7 @@ function result_mt.__tostring(self)
     return ("result (%s, %d bytes out, %d bytes err)"):format(
         r.signal and "ended by " .. r.signal or "status " .. r.code, #r.stdout, #r.stderr)
 end
+
+arity.strict(members)
 
 return M

@@ -1,5 +1,6 @@
 -- Machines: the local one, and views of it. Members are in `members` and `fields`; every other name is a command.
 
+local arity = require "rshell.arity"
 local command = require "rshell.command"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
@@ -243,5 +244,7 @@ mt.__close = members.close
 
 --- Members by name, for completion, stubs and messages.
 M.members, M.fields = members, fields
+
+arity.strict(members)
 
 return M

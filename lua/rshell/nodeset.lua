@@ -8,6 +8,7 @@
 --            else all groups together
 -- Without `groups` the groups files are read when a group is first asked for.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local fold = require "rshell.nodeset.fold"
 local groups = require "rshell.nodeset.groups"
@@ -185,5 +186,7 @@ function mt.__tostring(self) return text_of(state(self)) end
 function mt.__pairs(self)
     return ipairs(M.expand(self))
 end
+
+arity.strict(members)
 
 return M

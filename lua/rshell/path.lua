@@ -4,6 +4,7 @@
 -- A path's state: view, text (absolute, without "." parts and doubled slashes), into (it was written with a slash at
 -- its end, which says "into" to copies), info (what a listing told).
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local number = require "rshell.shared.number"
 local object = require "rshell.object"
@@ -351,5 +352,7 @@ end
 complete(mt, "path", test, {})
 
 require "rshell.pathops".add(M)
+
+arity.strict(members)
 
 return M

@@ -1,11 +1,13 @@
 -- What popen returns: programs under way, with their streams.
 
+local arity = require "rshell.arity"
 local attach = require "rshell.attach"
 local command = require "rshell.command"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local opened = require "rshell.opened"
 local options = require "rshell.shared.options"
+local primitives = require "rshell.primitives"
 local status = require "rshell.status"
 local task = require "rshell.task"
 local view = require "rshell.view"
@@ -18,6 +20,8 @@ local mt, make, state = object.class "process"
 local members = {}
 local fields = {}
 M.members, M.fields = members, fields
+
+primitives.complete("rshell.Stream", "stream", {})
 
 --- state: plan, job, pid
 function M.new(plan, job)
@@ -169,5 +173,7 @@ function mt.__tostring(self)
 end
 
 mt.__close = members.close
+
+arity.strict(members)
 
 return M

@@ -1,5 +1,6 @@
 -- The processes of a machine: m:list_processes(), m:pgrep(pattern).
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local status = require "rshell.status"
@@ -54,5 +55,7 @@ function M.grep(v, pattern)
     end
     return found
 end
+
+arity.strict(members)
 
 return M

@@ -1,5 +1,6 @@
 -- What came of doing something on many hosts: one result for each, in the order of the cluster.
 
+local arity = require "rshell.arity"
 local color = require "rshell.output.color"
 local err = require "rshell.shared.error"
 local fold = require "rshell.output.fold"
@@ -233,5 +234,7 @@ function mt.__tostring(self)
     end
     return #parts > 0 and table.concat(parts, ", ") or "no hosts"
 end
+
+arity.strict(members)
 
 return M

@@ -11,6 +11,7 @@
 -- outside the scripts, so that they alone are traced. The mark is written in two halves: where the command itself is
 -- shown it is no mark.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local markers = require "rshell.markers"
 local object = require "rshell.object"
@@ -373,5 +374,9 @@ end
 function stream_mt.__tostring(self)
     return stream_state(self).answer.ended and "stream (at its end)" or "stream"
 end
+
+arity.strict(members)
+arity.strict(popen_members)
+arity.strict(stream_members)
 
 return M

@@ -1,10 +1,12 @@
 -- m:connect_sock and m:listen: ports and unix sockets of a machine.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local number = require "rshell.shared.number"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
 local path = require "rshell.path"
+local primitives = require "rshell.primitives"
 local view = require "rshell.view"
 
 local M = {}
@@ -14,6 +16,8 @@ local mt, make, state = object.class "listener"
 ---@class rshell.MachineListener
 local members = {}
 M.members = members
+
+primitives.complete("rshell.Stream", "stream", {})
 
 -- ---- where ----
 
@@ -134,5 +138,7 @@ function mt.__tostring(self)
 end
 
 mt.__close = members.close
+
+arity.strict(members)
 
 return M

@@ -4,11 +4,14 @@ local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local opened = require "rshell.opened"
 local options = require "rshell.shared.options"
+local primitives = require "rshell.primitives"
 local task = require "rshell.task"
 
 local M = {}
 
 M.now = task.now
+
+primitives.complete("rshell.Task", "task", {done = true, failed = true, status = true, traceback = true})
 
 -- ---- what rshell.task does ----
 

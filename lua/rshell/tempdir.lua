@@ -1,6 +1,7 @@
 -- m:tempdir(): a folder with a name of its own that is deleted with all that is in it when it is closed. What was
 -- dropped without closing goes with the next one, with its machine, or at the end of the program.
 
+local arity = require "rshell.arity"
 local fscall = require "rshell.fscall"
 local path = require "rshell.path"
 local task = require "rshell.task"
@@ -91,5 +92,7 @@ function M.clear(conn)
     if conn then return clear(conn) end
     while next(live) do clear((next(live))) end
 end
+
+arity.strict(members)
 
 return M

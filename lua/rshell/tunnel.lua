@@ -3,6 +3,7 @@
 --
 -- A task accepts; each connection is a task that moves bytes both ways until both sides have ended what they send.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local log = require "rshell.log"
 local machine = require "rshell.machine"
@@ -175,5 +176,7 @@ function mt.__gc(self)
     local t = test(self)
     if t and not t.closed then task.spawn(stop, t) end
 end
+
+arity.strict(members)
 
 return M

@@ -1,5 +1,6 @@
 -- m.cwd: the path of the directory that this view of the machine has now, in this task.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local fscall = require "rshell.fscall"
 local path = require "rshell.path"
@@ -50,5 +51,7 @@ function mt.__call(self, dir)
     local v = state(self).view
     return view.enter_cwd(v, directory(v, dir))
 end
+
+arity.strict(members)
 
 return M

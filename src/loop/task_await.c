@@ -80,6 +80,15 @@ static int await_over(lua_State *L, int status, lua_KContext ctx)
     return push_results(L, 1);
 }
 
+void rs_task_no_more(lua_State *L, const char *name, int n)
+{
+    if (lua_isnoneornil(L, n + 1))
+        return;
+    rs_error_push(L, "usage", "%s takes %s, and got a %s more", name, n == 1 ? "no arguments" : "one argument",
+                  luaL_typename(L, n + 1));
+    lua_error(L);
+}
+
 /* The time that was given to await; none is -1. */
 static double await_seconds(lua_State *L)
 {
@@ -95,6 +104,7 @@ static double await_seconds(lua_State *L)
 int rs_task_await(lua_State *L)
 {
     rs_task *t = rs_task_check_arg(L, 1);
+    rs_task_no_more(L, "await", 2);
     double seconds = await_seconds(L);
     if (t->state == DONE)
         return push_results(L, 1);

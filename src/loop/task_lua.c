@@ -24,6 +24,7 @@ static int l_spawn(lua_State *L)
 static int l_cancel(lua_State *L)
 {
     rs_task *t = rs_task_check_arg(L, 1);
+    rs_task_no_more(L, "cancel", 1);
     lua_pushboolean(L, rs_task_cancel(t, "the task was cancelled"));
     return 1;
 }
@@ -112,10 +113,17 @@ static const char *state_name(const rs_task *t)
     }
 }
 
+static int l_close(lua_State *L)
+{
+    rs_task_check_arg(L, 1);
+    rs_task_no_more(L, "close", 1);
+    return rs_task_close(L);
+}
+
 static int task_index(lua_State *L)
 {
     rs_task *t = rs_task_check_arg(L, 1);
-    const char *key = luaL_checkstring(L, 2);
+    const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
     if (strcmp(key, "done") == 0)
         lua_pushboolean(L, t->state == DONE);
     else if (strcmp(key, "failed") == 0)
@@ -124,8 +132,10 @@ static int task_index(lua_State *L)
         lua_pushstring(L, state_name(t));
     else if (strcmp(key, "traceback") == 0)
         lua_getiuservalue(L, 1, UV_TRACE);
-    else if (lua_getmetatable(L, 1))
-        lua_getfield(L, -1, key);
+    else if (lua_getmetatable(L, 1)) {
+        lua_pushvalue(L, 2);
+        lua_gettable(L, -2); /* not raw: rshell.primitives says what becomes of other names */
+    }
     return 1;
 }
 
@@ -137,8 +147,8 @@ static int task_tostring(lua_State *L)
 }
 
 static const luaL_Reg task_methods[] = {
-    {"await", rs_task_await},      {"cancel", l_cancel},       {"close", rs_task_close}, {"__index", task_index},
-    {"__tostring", task_tostring}, {"__close", rs_task_close}, {"__gc", rs_task_gc},     {NULL, NULL},
+    {"await", rs_task_await},      {"cancel", l_cancel},       {"close", l_close},   {"__index", task_index},
+    {"__tostring", task_tostring}, {"__close", rs_task_close}, {"__gc", rs_task_gc}, {NULL, NULL},
 };
 
 static const luaL_Reg task_functions[] = {

@@ -187,6 +187,9 @@ int rs_task_await(lua_State *L);
 int rs_task_select(lua_State *L);
 int rs_task_close(lua_State *L);
 
+/* Raises usage where the method was given more than n arguments, the object among them. */
+void rs_task_no_more(lua_State *L, const char *name, int n);
+
 /* ---- task_stuck.c ---- */
 
 /* Whether there is neither stack nor level for a further wait in place. */

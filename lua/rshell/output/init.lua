@@ -1,5 +1,6 @@
 -- What commands print with, and scripts may too: rshell.output.
 
+local arity = require "rshell.arity"
 local color = require "rshell.output.color"
 local err = require "rshell.shared.error"
 local layout = require "rshell.output.layout"
@@ -113,5 +114,7 @@ setmetatable(functions, {
         err.usage("rshell.output has no member '%s'%s", tostring(name), near.suffix(name, functions))
     end,
 })
+
+arity.strict(members)
 
 return M

@@ -1,6 +1,7 @@
 -- conn:batch: calls that are sent as they are made, without waiting; what they give are promises, which later calls of
 -- the batch may have as arguments.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local modules = require "rshell.rpc.modules"
 local object = require "rshell.object"
@@ -205,5 +206,7 @@ function M.run(core, seconds, shipped, fn)
         return got[i]
     end))
 end
+
+arity.strict(members)
 
 return M

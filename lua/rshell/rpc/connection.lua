@@ -1,5 +1,6 @@
 -- A connection of RPC: code and variables in a process of its own on another machine.
 
+local arity = require "rshell.arity"
 local core_of = require "rshell.rpc.core"
 local err = require "rshell.shared.error"
 local modules = require "rshell.rpc.modules"
@@ -207,5 +208,7 @@ function mt.__eq(a, b)
     local x, y = test(a), test(b)
     return x ~= nil and y ~= nil and x.core == y.core
 end
+
+arity.strict(members)
 
 return M

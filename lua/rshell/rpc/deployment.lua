@@ -1,5 +1,6 @@
 -- Servers on several machines, deployed at once: rshell.MultiServerDeployment{m1, m2, ...}.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
@@ -123,5 +124,7 @@ function mt.__tostring(self)
 end
 
 mt.__close = members.close
+
+arity.strict(members)
 
 return M

@@ -1,5 +1,6 @@
 -- Places to call functions in, by name: rshell.endpoints().
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local near = require "rshell.shared.near"
 local object = require "rshell.object"
@@ -179,5 +180,7 @@ function mt.__tostring(self)
 end
 
 mt.__close = members.close
+
+arity.strict(members)
 
 return M

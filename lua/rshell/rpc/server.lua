@@ -1,6 +1,7 @@
 -- A deployed server: the agent of a machine, as what starts connections. Each connection is a process of its own over
 -- there. The local machine gets an agent for it, as if it were another one.
 
+local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
@@ -142,5 +143,7 @@ function M.connect(v, opts)
     server:close()
     error(conn, 0)
 end
+
+arity.strict(members)
 
 return M
