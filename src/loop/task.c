@@ -220,6 +220,7 @@ static void run_ready(sched *s)
  * happen again. */
 static bool let_in(sched *s, bool waiting)
 {
+    rs_sched_turns(s);
     rs_loop_do_later(s->loop); /* it may make tasks ready */
     bool alive = rs_loop_poll(s->loop, waiting && !s->ready && !s->unreported);
     return alive || s->ready || s->unreported;

@@ -8,6 +8,7 @@
 #define MIN_TURNS 2 /* of the loop, amid code that doesn't wait */
 #define MAX_TURNS 16
 #define SOON 100         /* instructions */
+#define DEFERRALS 10000  /* of so many, after which code with the name of ours is as any other */
 #define PATIENCE 1000000 /* instructions until an aborted task that goes on is interrupted again */
 #define HOG                                                                                                            \
     (50 * PATIENCE) /* instructions that code has after an interrupt that isn't for it, until it lets the loop turn */
@@ -90,29 +91,46 @@ bool rs_task_cancel_front(lua_State *L)
     return true;
 }
 
-/* Code of ours that is in the midst of a change that others may not see. */
-static bool is_ours(lua_State *L, lua_Debug *ar)
+/* Code of ours that is in the midst of a change that others may not see: between looking whether something has happened and
+ * waiting for it, say. A C function that it has called is a part of it. */
+static bool is_ours(lua_State *L)
 {
-    static const char ours[] = "@rshell/shared/";
-    return lua_getinfo(L, "S", ar) && strncmp(ar->source, ours, sizeof ours - 1) == 0;
+    static const char *const ours[] = {"@rshell/", "@agent/"};
+    lua_Debug ar;
+    for (int level = 0; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "S", &ar);
+        if (*ar.what == 'C')
+            continue;
+        return !strncmp(ar.source, ours[0], strlen(ours[0])) || !strncmp(ar.source, ours[1], strlen(ours[1]));
+    }
+    return false;
 }
 
-/* Lets others in, now or as soon as the code of ours that runs has ended. */
-static void heed_nudge(sched *s, lua_State *L, rs_task *t, lua_Debug *ar)
+void rs_sched_turns(sched *s)
 {
-    if (!is_ours(L, ar)) {
-        atomic_store(&s->nudged, false);
-        if (!rs_task_finalising(L))
-            take_turn(s, t);
-    } else if (!lua_gethook(L)) {
-        lua_sethook(L, on_interrupt, LUA_MASKCOUNT, SOON);
+    s->deferrals = 0;
+    atomic_store(&s->nudged, false);
+}
+
+/* Lets others in now, or, while code of ours runs, soon: false. */
+static bool heed_nudge(sched *s, lua_State *L, rs_task *t)
+{
+    if (is_ours(L) && s->deferrals++ < DEFERRALS) {
+        if (!lua_gethook(L))
+            lua_sethook(L, on_interrupt, LUA_MASKCOUNT, SOON);
+        return false;
     }
+    rs_sched_turns(s);
+    if (!rs_task_finalising(L))
+        take_turn(s, t);
+    return true;
 }
 
 /* Runs in the interrupted code, at its next instruction. Comes back while the task is rs_task_aborted, since a pcall may catch the
  * error, but lets closers run for a while. */
 static void on_interrupt(lua_State *L, lua_Debug *ar)
 {
+    (void)ar;
     sched *s = rs_sched_of(L);
     rs_task *t = s->current;
     lua_sethook(L, NULL, 0, 0);
@@ -127,9 +145,10 @@ static void on_interrupt(lua_State *L, lua_Debug *ar)
         rs_task_cancel(t, "interrupted");
     s->hog_since = 0;
     bool impatient = atomic_exchange(&s->impatient, false);
-    if (atomic_load(&s->nudged))
-        heed_nudge(s, L, t, ar);
-    if (impatient && t != s->front && t != s->main) {
+    bool deferred = atomic_load(&s->nudged) && !heed_nudge(s, L, t);
+    if (deferred && impatient) {
+        atomic_store(&s->impatient, true);
+    } else if (impatient && t != s->front && t != s->main) {
         s->hog_since = s->stamp;
         lua_sethook(L, on_interrupt, LUA_MASKCOUNT, HOG);
     }
@@ -140,7 +159,7 @@ static void on_interrupt(lua_State *L, lua_Debug *ar)
         set_interrupt(L, t);
         rs_task_raise_abort(L, t);
     }
-    if (rs_task_aborted(t)) /* its closers run */
+    if (rs_task_aborted(t) && !deferred) /* its closers run */
         set_interrupt(L, t);
 }
 

@@ -96,6 +96,7 @@ typedef struct sched {
     size_t stack_max;
     lua_State *volatile running;
     atomic_bool interrupted, nudged;
+    int deferrals;         /* how often the turn that a nudge wants was put off */
     rs_task *front;        /* what an interrupt of a prompt is for; NULL where nothing runs */
     atomic_bool impatient; /* code that goes on after a nudge is a hog */
     uint64_t hog_since;    /* the stamp of that turn */
@@ -169,6 +170,9 @@ int rs_task_raise_abort(lua_State *L, rs_task *t);
 
 /* An interrupt concerns a task, whichever of its coroutines runs. */
 void rs_task_pass_interrupt(lua_State *from, lua_State *to, const rs_task *t);
+
+/* The loop is about to turn: who has nudged has what he wanted. */
+void rs_sched_turns(sched *s);
 
 /* Signals are for this scheduler, until it lets go. */
 void rs_sched_take_signals(sched *s);
