@@ -216,12 +216,13 @@ static void run_ready(sched *s)
         rs_task_report(s);
 }
 
-/* Lets events in; sleeps until there are some if the caller waits for one and no task is ready. False when nothing can ever
- * happen again. */
-static bool let_in(sched *s, bool waiting)
+/* Lets events in; sleeps until there are some if the caller waits for one and no task is ready, nor t, where it waits in place.
+ * False when nothing can ever happen again. */
+static bool let_in(sched *s, bool waiting, const rs_task *t)
 {
     rs_sched_turns(s);
-    rs_loop_do_later(s->loop); /* it may make tasks ready */
+    rs_loop_do_later(s->loop); /* it may make tasks ready, or end what t waits for */
+    waiting = waiting && (!t || rs_task_must_go_on(t));
     bool alive = rs_loop_poll(s->loop, waiting && !s->ready && !s->unreported);
     return alive || s->ready || s->unreported;
 }
@@ -270,7 +271,7 @@ void rs_task_wait_in_place(sched *s, rs_task *t)
     bool alive;
     do {
         run_ready(s);
-        alive = let_in(s, rs_task_must_go_on(t));
+        alive = let_in(s, true, t);
     } while (alive && rs_task_must_go_on(t));
     s->depth--;
     s->current = outer;
@@ -540,7 +541,7 @@ int rs_task_main(lua_State *L, int nargs)
     rs_task *t = rs_task_new(L, s, nargs);
     s->main = t;
     for (run_ready(s); t->state != DONE; run_ready(s)) {
-        if (!let_in(s, true) && t->state == PARKED) {
+        if (!let_in(s, true, NULL) && t->state == PARKED) {
             t->failure = never_ends;
             rs_task_make_ready(t);
         }
@@ -606,7 +607,7 @@ void rs_task_shutdown(lua_State *L, double seconds)
     while (each_task(L, cancel_for_end) && (now = rs_loop_now()) < end) {
         run_ready(s);
         (void)rs_timer_start(s->loop, &stop, (double)(end - now) / 1e9, wake_up); /* the poll may not sleep past it */
-        let_in(s, each_task(L, cancel_for_end) > 0);
+        let_in(s, each_task(L, cancel_for_end) > 0, NULL);
     }
     rs_timer_stop(s->loop, &stop);
     bury_all(s, L);

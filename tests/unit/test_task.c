@@ -1,4 +1,4 @@
-/* Turns of the loop amid code that a signal has interrupted. */
+/* Turns of the loop where they are least expected: amid code that a signal has interrupted, and in waits in place. */
 #include "unit.h"
 
 #include <lauxlib.h>
@@ -6,6 +6,8 @@
 
 #include "loop/loop.h"
 #include "loop/task.h"
+#include "loop/timer.h"
+#include "loop/wait.h"
 
 typedef struct fixture {
     rs_loop *loop;
@@ -102,12 +104,69 @@ static void test_nudge_is_over(void **state)
     expect(*state, code, "@agent/x.lua", "false");
 }
 
+/* ---- waits in place ---- */
+
+typedef struct planned {
+    rs_wait wait;
+    rs_later later;
+} planned;
+
+static bool slept;
+
+static void wake(rs_timer *t)
+{
+    (void)t;
+    slept = true;
+}
+
+static void end_wait(rs_later *w)
+{
+    rs_wait_done(&((planned *)((char *)w - offsetof(planned, later)))->wait, 0);
+}
+
+static int over(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status, (void)ctx;
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* Waits for what is planned for the end of this turn of the loop. */
+static int l_wait_for_later(lua_State *L)
+{
+    planned *p = lua_newuserdatauv(L, sizeof *p, 0);
+    memset(p, 0, sizeof *p);
+    rs_wait_init(&p->wait, NULL, NULL);
+    p->later.run = end_wait;
+    rs_loop_later(rs_task_loop(L), &p->later);
+    return rs_task_wait(L, &p->wait, 0, over);
+}
+
+static void test_later_ends_wait(void **state)
+{
+    static const char *const code[] = {
+        "return wait_for_later()",
+        "local s = string.gsub('x', 'x', function() return tostring(wait_for_later()) end) return s",
+    };
+    fixture *f = *state;
+    lua_register(f->L, "wait_for_later", l_wait_for_later);
+    for (size_t i = 0; i < COUNT(code); i++) {
+        rs_timer t = {0};
+        slept = false;
+        assert_int_equal(rs_timer_start(f->loop, &t, 20, wake), 0);
+        expect(f, code[i], "=x", "true");
+        assert_false(slept);
+        rs_timer_stop(f->loop, &t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_nudge, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nudge_before_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nudge_is_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_later_ends_wait, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
