@@ -321,7 +321,7 @@ static void take_frame(rs_link *k, const rs_frame *f)
     if (f->type == RS_FRAME_PING)
         answer_ping(k, f);
     else if (f->type == RS_FRAME_PONG && u && u->pong)
-        u->pong(u);
+        u->pong(u, f->id);
     else if (f->type == RS_FRAME_PONG) /* it has done its work by coming */
         return;
     else if (u)

@@ -23,7 +23,7 @@ struct rs_link_user {
     void (*frame)(rs_link_user *u, const rs_frame *f); /* valid during the call */
     void (*room)(rs_link_user *u);                     /* the lanes have room again */
     void (*broken)(rs_link_user *u);                   /* nothing more will come; to be unlinked by its owner */
-    void (*pong)(rs_link_user *u);                     /* may be NULL */
+    void (*pong)(rs_link_user *u, uint32_t id);        /* may be NULL */
     uint16_t context;
     rs_link *link; /* NULL before rs_link_add and after rs_link_del */
     rs_link_user *next;

@@ -31,11 +31,12 @@ typedef struct branch {
     route *routes;
     pid_t pid;
     rs_timer nudge;
-    int nudges;
-    bool paused;  /* its link, since the one to the controller has no room */
-    bool over;    /* nothing flows any more */
-    bool told;    /* rs_relay_ended has */
-    rs_later end; /* of its link, which can't be freed in its own callback */
+    int nudges;     /* since it has last answered */
+    uint32_t pings; /* the number of the last one: one follows each cancel */
+    bool paused;    /* its link, since the one to the controller has no room */
+    bool over;      /* nothing flows any more */
+    bool told;      /* rs_relay_ended has */
+    rs_later end;   /* of its link, which can't be freed in its own callback */
     char why[256];
     struct branch *next;
 } branch;
@@ -92,19 +93,27 @@ static void nudge(rs_timer *t)
     (void)rs_timer_start(b->relay->loop, &b->nudge, NUDGE, nudge);
 }
 
+/* A cancel has been queued, and has been read when the PING behind it is answered: the answer to an earlier one tells nothing of
+ * it. Both are on their way before the first signal, so that it is not for nothing. */
 static void begin_nudging(branch *b)
 {
-    if (b->pid <= 0 || rs_timer_running(&b->nudge))
+    if (b->pid <= 0)
         return;
+    (void)rs_link_send(b->link, RS_LANE_URGENT, RS_FRAME_PING, b->context, ++b->pings, NULL, 0);
+    if (rs_timer_running(&b->nudge))
+        return;
+    rs_link_flush(b->link);
     b->nudges = 0;
-    (void)rs_link_send(b->link, RS_LANE_URGENT, RS_FRAME_PING, b->context, 0, NULL, 0);
-    nudge(&b->nudge);
+    if (!b->over)
+        nudge(&b->nudge);
 }
 
-static void on_pong(rs_link_user *u)
+static void on_pong(rs_link_user *u, uint32_t id)
 {
     branch *b = route_of_down(u)->branch;
-    rs_timer_stop(b->relay->loop, &b->nudge);
+    b->nudges = 0;
+    if (id == b->pings)
+        rs_timer_stop(b->relay->loop, &b->nudge);
 }
 
 /* ---- down: from the controller ---- */
