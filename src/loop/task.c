@@ -238,6 +238,7 @@ static void settle(lua_State *L, rs_task *t)
     rs_timer_stop(t->sched->loop, &t->timer);
     if (w->done) {
         t->failure = NULL;
+        rs_task_limit(L, t);
         return;
     }
     rs_wait_abandon(w);

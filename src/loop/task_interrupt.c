@@ -38,6 +38,12 @@ void rs_task_pass_interrupt(lua_State *from, lua_State *to, const rs_task *t)
         set_interrupt(to, t);
 }
 
+void rs_task_limit(lua_State *L, const rs_task *t)
+{
+    if (rs_task_aborted(t) && !lua_gethook(L))
+        set_interrupt(L, t);
+}
+
 /* A loop that catches what is raised here would raise it again at once, and nobody else would ever run: code that goes on is
  * interrupted wherever it is. */
 int rs_task_raise_abort(lua_State *L, rs_task *t)

@@ -168,6 +168,10 @@ void rs_task_abort_init(lua_State *L);
 /* Raises what the task was aborted with. */
 int rs_task_raise_abort(lua_State *L, rs_task *t);
 
+/* The task goes on with what it has waited for. If it was aborted meanwhile, that is raised at its next wait, or amid code that
+ * goes on for long without one. */
+void rs_task_limit(lua_State *L, const rs_task *t);
+
 /* An interrupt concerns a task, whichever of its coroutines runs. */
 void rs_task_pass_interrupt(lua_State *from, lua_State *to, const rs_task *t);
 

@@ -280,6 +280,42 @@ spec.test("a cancelled task that goes on regardless is interrupted", function(t)
     end
 end)
 
+spec.test("what was aborted when its wait was done is interrupted where it waits no more", function(t)
+    local function loop() while true do end end
+    local LOOPS = {
+        function(wait) wait() loop() end,
+        function(wait) coroutine.wrap(function() wait() loop() end)() end,
+        function(wait) coroutine.wrap(wait)() loop() end,
+        function(wait) table.sort({1, 2}, function() wait() loop() end) end,
+        function(wait) task.shield(wait) loop() end,
+    }
+    for i, fn in ipairs(LOOPS) do
+        local e = task.event()
+        local a = task.spawn(fn, function() e:wait() end)
+        nap()
+        e:notify()
+        a:cancel()
+        is_kind(t, select(2, promptly(t, pcall, a.await, a)), "cancelled")
+
+        local r, w = proc.pipe()
+        t.defer(r.close, r)
+        t.defer(w.close, w)
+        task.spawn(function() -- the loop finds both, what was written and that the time is over
+            w:write "x"
+            local stop = task.now() + 0.05
+            repeat until task.now() > stop
+        end)
+        is_kind(t, select(2, pcall(task.timeout, 0.01, fn, function() r:read(1) end)), "timeout", i)
+    end
+    -- What ends by itself has its results.
+    local e = task.event()
+    local a = task.spawn(function() e:wait() return "done" end)
+    nap()
+    e:notify()
+    a:cancel()
+    t.eq(a:await(), "done")
+end)
+
 -- ---- timeouts ----
 
 spec.test("timeout gives results, errors, or kind timeout", function(t)
