@@ -122,7 +122,8 @@ local function replace(i, how)
     if how == 1 then
         conn:close()
     elseif how == 2 then
-        pcall(conn.execute, conn, "os.exit(1)")
+        local _, e = pcall(rshell.timeout, AT_MOST, conn.execute, conn, "os.exit(1)")
+        if e.kind ~= "closed" then error("exit: " .. tostring(e), 0) end
     else
         here.cmd.kill:run({"-9", tostring(conn.pid)}, {retcode = "any"}) -- it may have ended already
     end
