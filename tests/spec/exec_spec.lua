@@ -160,12 +160,25 @@ spec.table("what says nothing to do is told with status 2", {
     {"no command", "exec", "-H", "web1", "--", says = "a command expected"},
     {"-s with words", "exec", "-H", "web1", "-s", "echo", "x", says = "takes one string, got 2 words"},
     {"an option", "exec", "-H", "web1", "--limt", "2", says = "no option '--limt', did you mean '--limit'?"},
+    {"an option that ssh hasn't", "exec", "-H", "a,b", "-o", "Compresion=1", "--", "true",
+        says = "rshell: option -o: ssh has no option 'compresion', did you mean 'compression'?\n"},
+    {"a value that ssh doesn't take", "tunnel", "-o", "Port=x", "a", "1:2", says = "option -o: port: 'x' is no port"},
+    {"no configuration", "exec", "-H", "a,b", "-F", "/nonexistent", "--", "true",
+        says = "rshell: option -F: /nonexistent: there is no such file\n"},
+    {"doctor without configuration", "doctor", "-F", "/nonexistent", "a", says = "option -F: /nonexistent: there is"},
     {"cp to no set", "cp", "x", "web[1-:/y", says = "node set 'web[1-'"},
     {"cp to nobody", "cp", "-H", "a!a", "x", "y", says = "cp: -H 'a!a' names no host"},
 }, function(t, c)
     local code, out, errors = program:bind(table.unpack(c, 2)):run()
     t.same({code, out}, {2, ""})
     t.ok(errors:find(c.says, 1, true), errors)
+end)
+
+spec.test("-o: the first value counts, as with ssh; what ssh knows and we don't need is fine", function(t)
+    local given = exec:bind("-o", "SetEnv=A_B=1", "-o", "VisualHostKey=yes", "-o", "IgnoreUnknown=x*", "-o", "xyz=1")
+    t.eq((given:bind("--", "true"):run()), 0)
+    local twice = exec:bind("-o", "ConnectTimeout=20", "-o", "UserKnownHostsFile=/nonexistent", "--", "true")
+    t.eq((twice:run()), 0)
 end)
 
 spec.test("hosts are coloured where colours are wanted", function(t)

@@ -20,14 +20,26 @@ function M.with(own)
     return table.move(M.OPTIONS, 1, #M.OPTIONS, #own + 1, own)
 end
 
+--- As ssh takes them: of an option that is given twice, the first counts, or both where it is a list.
 local function ssh_options(list)
     local out = {}
     for _, word in ipairs(list or {}) do
         local name, value = word:match "^%s*(%w+)%s*[=%s]%s*(.*)$"
         if not name then fail.usage("option -o: OPTION=VALUE expected, got '%s'", word) end
-        out[name] = value
+        name = name:lower()
+        out[name] = out[name] or {}
+        table.insert(out[name], value)
     end
     return next(out) and out or nil
+end
+
+--- What is wrong for every host is said once, before any is connected.
+local function check_ssh(option, opts)
+    local ok, e = pcall(require "rshell.ssh.config".check, opts)
+    if ok then return end
+    local err = require "rshell.shared.error"
+    if not err.is(e) or e.kind ~= "config" then error(e, 0) end
+    fail.usage("option %s: %s", option, (e.message:gsub("^ssh options: ", "")))
 end
 
 --- The options of ssh() that the command line says.
@@ -35,9 +47,12 @@ end
 function M.options(values)
     local port = values.port and math.tointeger(values.port)
     if values.port and (not port or port < 1 or port > 65535) then fail.usage("option -p: no port: %s", values.port) end
+    local options = ssh_options(values.options)
+    if options then check_ssh("-o", {options = options, config = false}) end
+    if values.config then check_ssh("-F", {config = values.config}) end
     return {
-        user = values.user, port = port, keyfile = values.keyfile, config = values.config,
-        options = ssh_options(values.options), agent = false, -- for one piece of work it isn't worth its way
+        user = values.user, port = port, keyfile = values.keyfile, config = values.config, options = options,
+        agent = false, -- for one piece of work it isn't worth its way
     }
 end
 

@@ -547,6 +547,17 @@ function M.evaluate(alias, opts)
     return finish(s)
 end
 
+--- Raises kind config for what can be right for no host: options that ssh doesn't know or that have no such value, and a
+--- file that can't be read.
+---@param opts rshell.SshConfigOptions
+function M.check(opts)
+    local s = new_state("", opts)
+    read_options(s, opts.options or {})
+    local file = opts.config
+    if not file or file:lower() == "none" then return end
+    if not content(s, root(file, true, false)) then bad({file = file}, "there is no such file") end
+end
+
 -- ---- algorithms ----
 
 local function add_matching(into, list, names)
