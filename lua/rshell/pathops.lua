@@ -68,7 +68,8 @@ end
 ---@class rshell.Path
 local ask_members = {}
 
-local MISSING = {ENOENT = true, ENOTDIR = true, ELOOP = true}
+-- What says that there can be nothing of that name.
+local MISSING = {ENOENT = true, ENOTDIR = true, ELOOP = true, ENAMETOOLONG = true}
 
 function ask_members:exists()
     local p = check(self)
@@ -397,7 +398,7 @@ function ask_members:delete(opts)
     if p.text == "/" then err.usage "delete: / is not deleted" end
     local ok, text, name, where =
         try(p, "delete", "remove", p.text, {recursive = opts.recursive, missing_ok = opts.missing_ok})
-    if ok or opts.missing_ok and name == "ENOTDIR" and not where then return self end
+    if ok or opts.missing_ok and (name == "ENOTDIR" or name == "ENAMETOOLONG") and not where then return self end
     local hint = name == "EISDIR" and not opts.recursive and "a folder is deleted by :delete{recursive=true}" or nil
     fail(p, "delete", text, name, where, hint)
 end

@@ -115,7 +115,8 @@ static int fs_exists(lua_State *L)
     rs_fs_stat s = {0};
     int err = path ? rs_fs_stat_path(&s, path, true, NULL) : RS_EUSAGE;
     rs_fs_stat_fini(&s);
-    return push_answer(L, err == 0 ? 1 : err == -ENOENT || err == -ENOTDIR || err == -ELOOP ? 0 : err);
+    bool no = err == -ENOENT || err == -ENOTDIR || err == -ELOOP || err == -ENAMETOOLONG;
+    return push_answer(L, err == 0 ? 1 : no ? 0 : err);
 }
 
 static int fs_access(lua_State *L)

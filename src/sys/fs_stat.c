@@ -154,7 +154,8 @@ int rs_fs_access(const char *path, int how)
     }
     if (err == 0)
         return 1;
-    bool no = err == -ENOENT || err == -ENOTDIR || err == -ELOOP || err == -EACCES || err == -EROFS || err == -ETXTBSY;
+    bool no = err == -ENOENT || err == -ENOTDIR || err == -ELOOP || err == -ENAMETOOLONG || err == -EACCES ||
+              err == -EROFS || err == -ETXTBSY;
     return no ? 0 : err;
 }
 

@@ -35,6 +35,20 @@ spec.test("commands are refused with the reason", function(t)
     end
 end)
 
+spec.test("a name that is too long for a file is none that is there", function(t)
+    local d = dir(t)
+    for _, p in ipairs {d / ("x"):rep(256), d / ("x"):rep(1000) / "y", d / ("\u{e4}"):rep(128)} do
+        t.same({p:exists(), p:is_file(), p:is_dir(), p:is_symlink(), p:access "f"},
+            {false, false, false, false, false})
+        p:delete {missing_ok = true}
+        for _, name in ipairs {"stat", "lstat", "read", "delete", "list"} do
+            t.match(t.raises("io", p[name], p).message, "file name too long")
+        end
+    end
+    local longest = (d / ("x"):rep(255)):write "fits"
+    t.same({longest:exists(), longest:read()}, {true, "fits"})
+end)
+
 spec.test("read and write", function(t)
     local d = dir(t)
     local f = (d / "f"):write(odd.bytes)

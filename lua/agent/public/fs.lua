@@ -30,7 +30,7 @@ end
 
 -- ---- asking ----
 
-local MISSING = {ENOENT = true, ENOTDIR = true, ELOOP = true}
+local MISSING = {ENOENT = true, ENOTDIR = true, ELOOP = true, ENAMETOOLONG = true}
 
 local function type_of(path, follow)
     local got, text, name, where = fs.type(path, {follow = follow})

@@ -36,10 +36,10 @@ else missing "$1"; die $w; fi]]
 local EXISTS = [[
 [ -e "$1" ] && exit
 missing "$1"
-case $w in ENOENT|ENOTDIR|ELOOP) echo no;; *) die $w;; esac]]
+case $w in ENOENT|ENOTDIR|ELOOP|ENAMETOOLONG) echo no;; *) die $w;; esac]]
 
 local ACCESS = [[
-[ -e "$1" ] || { missing "$1"; case $w in ENOENT|ENOTDIR|ELOOP|EACCES) echo no; exit;; *) die $w;; esac; }
+[ -e "$1" ] || { missing "$1"; case $w in ENOENT|ENOTDIR|ELOOP|ENAMETOOLONG|EACCES) echo no; exit;; *) die $w;; esac; }
 case $2 in *r*) [ -r "$1" ] || echo no;; esac
 case $2 in *w*) [ -w "$1" ] || echo no;; esac
 case $2 in *x*) [ -x "$1" ] || echo no;; esac]]

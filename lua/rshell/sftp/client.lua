@@ -18,7 +18,7 @@ local OK, EOF = 0, 1
 local NAMES = {[2] = "ENOENT", [3] = "EACCES", [5] = "EINVAL", [6] = "ECLOSED", [7] = "ECLOSED", [8] = "EUNSUPPORTED"}
 local TEXTS = {
     ENOENT = "no such file or directory", EACCES = "permission denied", EINVAL = "invalid argument",
-    EUNSUPPORTED = "not possible over SFTP",
+    ENAMETOOLONG = "file name too long", EUNSUPPORTED = "not possible over SFTP",
 }
 
 -- ---- what is in packets ----
@@ -109,11 +109,22 @@ local function read_answers(c)
     end
 end
 
+local NAME_MAX = 255
+
+--- Whether a request names something that is longer than names can be: to the server such a request is a bad one.
+local function too_long(what, payload)
+    if what == "write" or #payload <= NAME_MAX then return false end
+    for name in payload:gmatch "[^/]+" do
+        if #name > NAME_MAX then return true end
+    end
+    return false
+end
+
 --- Sends a request; its answer is awaited by Client:answer.
 function Client:send(what, payload)
     if self.why then return nil end
     self.id = (self.id + 1) & 0xffffffff
-    local p = {event = task.event()}
+    local p = {event = task.event(), too_long = too_long(what, payload)}
     self.pending[self.id] = p
     local ok = pcall(self.channel.stdin.write, self.channel.stdin,
         (">I4BI4"):pack(5 + #payload, TYPES[what], self.id) .. payload)
@@ -130,6 +141,7 @@ function Client:answer(p)
     if code == OK then return STATUS, p.body end
     if code == EOF then return nil, "EOF" end
     local name = NAMES[code] or "EIO"
+    if name == "EINVAL" and p.too_long then name = "ENAMETOOLONG" end
     local ok, said = pcall(string.unpack, ">s4", p.body, at)
     return nil, TEXTS[name] or (ok and said ~= "" and said:lower()) or "it failed", name
 end

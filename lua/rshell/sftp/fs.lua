@@ -61,7 +61,7 @@ end
 function functions.exists(c, path)
     local st, text, name = stat(c, path)
     if st then return true end
-    if name == "ENOENT" then return false end
+    if name == "ENOENT" or name == "ENAMETOOLONG" then return false end
     return nil, text, name
 end
 
@@ -69,7 +69,7 @@ end
 function functions.access(c, path, how)
     local st, text, name = stat(c, path)
     if not st then
-        if name == "ENOENT" or name == "EACCES" then return false end
+        if name == "ENOENT" or name == "ENAMETOOLONG" or name == "EACCES" then return false end
         return nil, text, name
     end
     for letter, bits in pairs {r = 292, w = 146, x = 73} do

@@ -547,8 +547,8 @@ function M.evaluate(alias, opts)
     return finish(s)
 end
 
---- Raises kind config for what can be right for no host: options that ssh doesn't know or that have no such value, and a
---- file that can't be read.
+--- Raises kind config for what can be right for no host: options that ssh doesn't know or that have no such value, and
+--- a file that can't be read.
 ---@param opts rshell.SshConfigOptions
 function M.check(opts)
     local s = new_state("", opts)
