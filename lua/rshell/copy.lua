@@ -24,6 +24,9 @@ local function fail(src, dst, text, name, where)
     local hint
     if name == "EINVAL" then hint = "nothing can be copied into itself" end
     if name == "EISDIR" then hint = ('"%s/" copies into the folder, delete=true replaces it'):format(where) end
+    if name == "ENOTDIR" and where == dst.text and view.check(dst.view).fs.lstat(where) then
+        hint = "delete=true replaces it by the folder"
+    end
     view.fail(src.view, ("can't copy %s to %s"):format(src.text, dst.text), text, name, {path = where, hint = hint})
 end
 

@@ -27,7 +27,8 @@
 ---@class rshell.copy
 local copying = {}
 
----Copies a file or a tree between any two machines. Strings are paths of this one. Links stay links.
+---Copies a file or a tree between any two machines. Strings are paths of this one. Links stay links. A file isn't
+---replaced by a folder without delete=true, nor a folder by a file.
 ---@param src rshell.AnyPath
 ---@param dst rshell.AnyPath the final name; with a slash at its end the folder it goes into
 ---@param opts? rshell.CopyOptions

@@ -284,6 +284,8 @@ static int make_folder(const rs_fs_copier *c, const struct pair *p)
 {
     if (p->there && !c->opts.sync)
         return c->opts.replace ? -ENOTDIR : -EEXIST;
+    if (p->there && p->v->depth == 0 && !c->opts.delete)
+        return -ENOTDIR; /* what was named is more likely a mistake than to be replaced */
     if (p->there && unlinkat(p->dir, p->name, 0))
         return -errno;
     return mkdirat(p->dir, p->name, c->opts.preserve ? 0700 : 0700 | (p->st.st_mode & 0777)) ? -errno : 0;

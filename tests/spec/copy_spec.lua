@@ -195,6 +195,20 @@ routes("a folder in the way of a file", function(t, from, to)
     t.eq(dst:readlink(), "f")
 end)
 
+routes("a file in the way of a folder", function(t, from, to)
+    local src = tree(from)
+    local dst = (to / "dst"):write "worth keeping"
+    local e = t.raises("io", copy, src, dst)
+    t.same({e.name, e.path, e.host}, {"ENOTDIR", dst .. "", to.machine.name})
+    t.match(e.hint, "delete=true")
+    t.eq(dst:read(), "worth keeping")
+    copy(src, dst, {delete = true})
+    t.same(picture(dst), picture(src))
+    local link = (to / "link"):symlink "nowhere"
+    t.raises("io", copy, src, link)
+    t.eq(link:readlink(), "nowhere")
+end)
+
 routes("the place may be a link to a folder", function(t, from, to)
     local src = tree(from);
     (to / "real"):mkdir();

@@ -127,6 +127,10 @@ local plan
 
 local function plan_folder(c, node, old, src, dst, root)
     if old.stat.type ~= "dir" then
+        if root and not c.delete then
+            c.failure = {call.fail("ENOTDIR", dst)}
+            return
+        end
         add(c, "gone", dst)
         return place(c, node, src, dst)
     end

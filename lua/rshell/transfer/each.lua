@@ -165,7 +165,11 @@ end
 
 local function make_folder(run, entry)
     if entry.old then
-        if run.o.always then fail(run.to, "replace", entry.dst, "not a directory", "ENOTDIR") end
+        local o = run.o
+        if o.always or not entry.parent and not o.delete then
+            fail(run.to, "replace", entry.dst, "not a directory", "ENOTDIR",
+                not o.always and "delete=true replaces it by the folder" or nil)
+        end
         ask(run.to, "delete", "unlink", entry.dst)
     end
     entry.made = run.o.preserve and mode_of(entry.st) | OWNER_ALL or nil

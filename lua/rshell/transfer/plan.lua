@@ -211,7 +211,11 @@ local plan
 local function plan_folder(p, rel, node, there)
     local through = rel == "" and p.through
     if there and there.stat.type ~= "dir" and not through then
-        if p.run.o.always then fail(p.run.to, "replace", place_text(p.run, rel), "not a directory", "ENOTDIR") end
+        local o = p.run.o
+        if o.always or rel == "" and not o.delete then
+            fail(p.run.to, "replace", place_text(p.run, rel), "not a directory", "ENOTDIR",
+                not o.always and "delete=true replaces it by the folder" or nil)
+        end
         p.clear[#p.clear + 1] = rel
         there = nil
     end
