@@ -58,15 +58,21 @@ local function post(self, kind, id, export, ...)
     return false, not (self.why or err.is(e) and e.kind == "closed") and e or nil
 end
 
---- Queues a message; true when who sends more should wait for room. What can't be said is raised, and nothing of it was
---- handed out. One may be made while another is: by a finaliser.
-function Peer:send(kind, id, ...)
+--- As post, with what goes by reference: where nothing is sent, nothing was handed out. One may be made while another is:
+--- by a finaliser.
+local function hand_out(self, kind, id, ...)
     local before = self.given_n
     local sent, e = post(self, kind, id, self.export, ...)
     if not sent then
         for i = before + 1, self.given_n do self.given[i]:take_back(self) end
     end
     self.given_n = before
+    return sent, e
+end
+
+--- Queues a message; true when who sends more should wait for room. What can't be said is raised.
+function Peer:send(kind, id, ...)
+    local sent, e = hand_out(self, kind, id, ...)
     if sent then return e end
     if e then error(e, 0) end
 end
@@ -91,8 +97,13 @@ function Peer:start(target, name, ...)
     local call = {false, false, id = id, n = false, done = nil, event = nil} -- or a future: it need not grow
     local depth = task.locals "depth"
     if depth then target = depth <= NESTED and {target, depth} or is_too_deep() end
-    if self:send(FRAME.CALL, id, target, name, ...) then call.crowded = true end
-    self.calls[id] = call
+    self.calls[id] = call -- before it is sent: whatever interrupts us, its answer is known
+    local sent, e = hand_out(self, FRAME.CALL, id, target, name, ...)
+    if not sent and e then
+        self.calls[id] = nil
+        error(e, 0)
+    end
+    if sent and e then call.crowded = true end
     return call
 end
 

@@ -149,6 +149,8 @@ static int l_attach(lua_State *L)
     return 1;
 }
 
+static int l_ended(lua_State *L);
+
 static int ended_on(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status, (void)ctx;
@@ -157,8 +159,8 @@ static int ended_on(lua_State *L, int status, lua_KContext ctx)
     const char *why;
     if (!ll->relay)
         return 0;
-    if (!rs_relay_ended(ll->relay, &context, &why))
-        return luaL_error(L, "woken for nothing");
+    if (!rs_relay_ended(ll->relay, &context, &why)) /* it was finished meanwhile */
+        return l_ended(L);
     lua_pushinteger(L, context);
     lua_pushstring(L, why);
     return 2;
@@ -169,6 +171,7 @@ static int ended_on(lua_State *L, int status, lua_KContext ctx)
 static int l_ended(lua_State *L)
 {
     rs_relay *r = check_relay(L);
+    lua_settop(L, 1);
     rs_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
     if (rs_relay_await(r, w))
         return luaL_error(L, "another task waits for that");
