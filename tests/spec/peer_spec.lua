@@ -45,7 +45,7 @@ local function pair(functions, how)
     end
     local left, right
     left = peer.new(links[1]:port(0, true), {
-        export = export, import = import, host = "far", serve = serve(function() return left end),
+        export = how and how.export or export, import = import, host = "far", serve = serve(function() return left end),
         on_event = how and how.on_event, discard = how and how.discard,
     })
     right = peer.new(links[2]:port(0, false), {
@@ -157,6 +157,131 @@ spec.test("what can't be sent is told to its sender, and nothing is stuck", func
     t.eq(left:call(0, "same", 1), 1)
     t.eq(next(left.calls), nil)
     over(left, right)
+end)
+
+spec.test("a call in whose writing its connection ends, or others are made, is answered as any", function(t)
+    local left, right, during
+    local function hook(self, value)
+        if during then during() end
+        return export(self, value)
+    end
+    left, right = pair({same = function(x) return x end, take = function() return true end}, {export = hook})
+    local inner
+    function during()
+        during = nil
+        inner = left:call(0, "same", 5) -- waits where Lua can't yield
+    end
+    t.eq(left:call(0, "take", print), true)
+    t.eq(inner, 5)
+    function during() left:close "closed amid a call" end
+    local e = t.raises("closed", task.timeout, 20, left.call, left, 0, "take", print)
+    t.match(e.message, "closed amid a call")
+    t.eq(next(left.calls), nil)
+    over(left, right)
+end)
+
+-- ---- all in any order ----
+
+--- Numbers of its own, so that a seed says what is done.
+local function generator(seed)
+    local x = seed * 2654435761 % 4294967296
+    return function(n)
+        x = (x * 1664525 + 1013904223) % 4294967296
+        return (x >> 8) % n + 1
+    end
+end
+
+local SIZES = {0, 1, 100, 5000, 70000, 400000}
+
+--- Each does one thing with a pair of peers, in an order of its own, and knows what must come of it.
+local does = {}
+
+function does.call(left, random)
+    local text = ("x"):rep(SIZES[random(#SIZES)])
+    assert(left:call(0, "same", text) == text)
+end
+
+function does.callback(left, random)
+    local text = ("y"):rep(SIZES[random(#SIZES)])
+    local function back(depth)
+        if depth == 0 then return text end
+        return left:call(0, "apply", back, depth - 1, text)
+    end
+    assert(back(random(4)) == text)
+end
+
+function does.late(left, random)
+    local call = left:start(0, "sleep", random(3) / 1000, 7)
+    task.sleep(random(5) / 1000) -- the answer may be there before anybody asks for it
+    assert(left:finish(call) == 7)
+end
+
+function does.timeout(left, random)
+    local seconds = random(3) / 1000
+    local ok, e = pcall(task.timeout, seconds, left.call, left, 0, "sleep", seconds, 8) -- in the same turn
+    assert(ok and e == 8 or not ok and e.kind == "timeout", tostring(e))
+end
+
+function does.cancel(left, random)
+    local one = task.spawn(left.call, left, 0, "back", function(x) return left:call(0, "sleep", 0.001, x) end, 9)
+    for _ = 1, random(6) do task.sleep(0) end
+    one:cancel()
+    local ok, e = pcall(one.await, one)
+    assert(ok and e == 9 or not ok and e.kind == "cancelled", tostring(e))
+end
+
+--- Two wait for one call, and are woken without an answer now and then.
+function does.both(left, random)
+    local call = left:start(0, "sleep", random(3) / 1000, 10)
+    local function wait()
+        repeat left:await(call) until call.done
+        return left:answer(call)
+    end
+    local one, other = task.spawn(wait), task.spawn(wait)
+    for _ = 1, random(3) do
+        task.sleep(0)
+        left:wake(call)
+    end
+    assert(one:await() == 10 and other:await() == 10)
+end
+
+local names = {}
+for name in pairs(does) do names[#names + 1] = name end
+table.sort(names)
+
+spec.test("answers, cancels, timeouts and callbacks in any order: none is lost, none is another's", function(t)
+    for seed = 1, 3 do
+        local left, right
+        left, right = pair {
+            same = function(x) return x end,
+            sleep = function(s, v) task.sleep(s) return v end,
+            back = function(f, x) return f(x) end,
+            apply = function(f, depth, text)
+                local got = f(depth)
+                assert(got == text)
+                return got
+            end,
+        }
+        local tasks = {}
+        for i = 1, 12 do
+            tasks[i] = task.spawn(function()
+                local random = generator(100 * seed + i)
+                for _ = 1, 40 do
+                    local name = names[random(#names)]
+                    local ok, e = pcall(task.timeout, 60, does[name], left, random)
+                    if not ok then error(("seed %d: %s: %s"):format(seed, name, tostring(e)), 0) end
+                end
+            end)
+        end
+        for _, one in ipairs(tasks) do one:await() end
+        t.same({next(left.calls), next(right.calls), next(left.workers), next(right.workers)}, {})
+        local seen = {}
+        for _, event in ipairs(left.events) do
+            t.eq(seen[event], nil, "an event is there for one call at a time")
+            seen[event] = true
+        end
+        over(left, right)
+    end
 end)
 
 -- ---- cancel ----
