@@ -3,6 +3,7 @@
 local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local object = require "rshell.object"
+local opened = require "rshell.opened"
 local options = require "rshell.shared.options"
 local proxy = require "rshell.shared.proxy"
 local task = require "rshell.task"
@@ -21,7 +22,10 @@ M.members, M.fields = members, fields
 
 --- A future of what fn(...) gives, in a task.
 function M.new(fn, ...)
-    return make {task = task.spawn(fn, ...)}
+    local t = task.spawn(fn, ...)
+    local watch = opened.watcher()
+    if watch then watch(t) end
+    return make {task = t}
 end
 
 --- A future that has failed already.
@@ -36,7 +40,9 @@ end
 
 --- For rshell.shared.peer.
 local function fail(f)
-    f.task = f.task or task.spawn(results, f)
+    if f.task then return end
+    f.task = task.spawn(results, f)
+    if f.watch then f.watch(f.task) end
 end
 
 --- The future of a call that peer has sent. settle(of) is called, and may wait, before its results are given.
@@ -45,14 +51,16 @@ end
 ---@param settle function?
 ---@param of any
 function M.of_call(peer, call, settle, of)
-    local f = {peer = peer, call = call, settle = settle, of = of, fail = fail}
+    local f = {peer = peer, call = call, settle = settle, of = of, fail = fail, watch = opened.watcher()}
     call.future = f
     return make(f)
 end
 
 --- The same, where a task does more than wait: fn(...) finishes the call.
 function M.of_task(peer, call, fn, ...)
-    return make {peer = peer, call = call, task = task.spawn(fn, ...)}
+    local f, watch = {peer = peer, call = call, task = task.spawn(fn, ...)}, opened.watcher()
+    if watch then watch(f.task) end
+    return make(f)
 end
 
 local function is_done(f)

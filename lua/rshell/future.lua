@@ -19,11 +19,12 @@ M.members, M.fields = members, fields
 
 --- The task gives {exits=, stdout=, stderr=}.
 function M.new(plan, task)
-    return opened.add("future", make {plan = plan, task = task}, members.ready)
+    return opened.add("future", make {plan = plan, task = task}, members.ready, task)
 end
 
 --- Waits; a cancel of who waits ends it.
 local function get(f, seconds)
+    f.asked = true
     local ok, r = pcall(f.task.await, f.task, seconds)
     if ok then return r end
     local kind = err.is(r) and r.kind
@@ -52,6 +53,16 @@ end
 
 function members:ready()
     return state(self).task.done
+end
+
+--- What is wrong with how it ended, if it has, and nobody has asked.
+---@param f rshell.Future
+---@return any error or nil
+function M.unseen(f)
+    f = state(f)
+    if f.asked or not f.task.done or f.task.failed then return nil end
+    local ok, e = pcall(function() status.check(f.plan, f.task:await()) end)
+    return not ok and e or nil
 end
 
 --- Ends it at once. Harmless twice.

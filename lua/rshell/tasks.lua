@@ -35,7 +35,8 @@ end
 ---@return rshell.Task
 function M.spawn(fn, ...)
     check_function("spawn", fn)
-    return opened.add("task", task.spawn(fn, ...), function(t) return t.done end)
+    local t = task.spawn(fn, ...)
+    return opened.add("task", t, function() return t.done end, t)
 end
 
 ---@param seconds number

@@ -51,9 +51,19 @@ function task.locals(key) end
 ---@return rshell.Event
 function task.event() end
 
----Sets what is called for each failed task that nobody awaited; it may not wait.
----@param fn fun(error: any, traceback: string?)
+---Sets what is called for each failed task that nobody awaited; it may not wait. There is no task where nobody names it
+---any more.
+---@param fn fun(error: any, traceback: string?, task: rshell.Task?)
 function task.on_unobserved(fn) end
+
+---From now on its failure is reported when it happens, unless somebody awaits it then.
+---@param t rshell.Task
+function task.report_early(t) end
+
+---Whether somebody has had its results, or has closed it.
+---@param t rshell.Task
+---@return boolean
+function task.is_observed(t) end
 
 ---The metatable of all error objects.
 ---@return table

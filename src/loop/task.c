@@ -155,7 +155,7 @@ int rs_task_push_values(lua_State *L, int i)
 static void finish(sched *s, rs_task *t, int n)
 {
     lua_State *L = s->L, *co = t->co;
-    luaL_checkstack(L, 6, "task");
+    luaL_checkstack(L, 8, "task");
     rs_task_push(L, t);
     take_results(L, t, n);
     lua_setiuservalue(L, -2, UV_RESULTS);
@@ -167,9 +167,11 @@ static void finish(sched *s, rs_task *t, int n)
     if (s->front == t)
         s->front = NULL;
     rs_timer_stop(s->loop, &t->timer);
-    rs_task_tell_observers(t);
-    if (t->failed)
+    if (t->failed) {
         rs_task_remember_failure(L, t);
+        rs_task_report_soon(L, t);
+    }
+    rs_task_tell_observers(t);
     unanchor(L, t);
     lua_pop(L, 1);
 }

@@ -162,6 +162,8 @@ static const luaL_Reg task_functions[] = {
     {"front", l_front},
     {"locals", l_locals},
     {"on_unobserved", rs_task_on_unobserved},
+    {"report_early", rs_task_report_early},
+    {"is_observed", rs_task_is_observed},
     {"event", rs_event_new},
     {"error_metatable", l_error_metatable},
     {"error_kind", l_error_kind},

@@ -28,27 +28,58 @@ static bool is_cancelled(lua_State *L)
     return yes;
 }
 
-static void queue_report(lua_State *L, rs_task *t)
+/* Stack: the task, at index i. What is collected is not told of itself: `alive` is false then. */
+static void queue_report(lua_State *L, int i, bool alive)
 {
-    lua_getiuservalue(L, 1, UV_RESULTS); /* one that has failed has one result: its error */
-    if (is_cancelled(L) || lua_rawgetp(L, LUA_REGISTRYINDEX, &unreported_key) != LUA_TTABLE)
-        return;
-    lua_createtable(L, 2, 0);
-    lua_pushvalue(L, -3);
-    lua_rawseti(L, -2, 1);
-    lua_getiuservalue(L, 1, UV_TRACE);
-    lua_rawseti(L, -2, 2);
-    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-    t->sched->unreported = true;
+    rs_task *t = lua_touserdata(L, i);
+    int top = lua_gettop(L);
+    lua_getiuservalue(L, i, UV_RESULTS); /* one that has failed has one result: its error */
+    if (!is_cancelled(L) && lua_rawgetp(L, LUA_REGISTRYINDEX, &unreported_key) == LUA_TTABLE) {
+        lua_createtable(L, 3, 0);
+        lua_pushvalue(L, -3);
+        lua_rawseti(L, -2, 1);
+        lua_getiuservalue(L, i, UV_TRACE);
+        lua_rawseti(L, -2, 2);
+        if (alive) {
+            lua_pushvalue(L, i);
+            lua_rawseti(L, -2, 3);
+        }
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+        t->sched->unreported = true;
+    }
+    t->reported = true;
+    lua_settop(L, top);
 }
 
 int rs_task_gc(lua_State *L)
 {
     rs_task *t = lua_touserdata(L, 1);
-    if (t->failed && !t->observed)
-        queue_report(L, t);
+    if (t->failed && !t->observed && !t->reported)
+        queue_report(L, 1, false);
     t->observed = true;
     return 0;
+}
+
+void rs_task_report_soon(lua_State *L, rs_task *t)
+{
+    if (t->eager && !t->observed && !t->observers)
+        queue_report(L, lua_gettop(L), true);
+}
+
+int rs_task_report_early(lua_State *L)
+{
+    rs_task *t = rs_task_check_arg(L, 1);
+    lua_settop(L, 1);
+    t->eager = true;
+    if (t->state == DONE && t->failed && !t->reported)
+        rs_task_report_soon(L, t);
+    return 0;
+}
+
+int rs_task_is_observed(lua_State *L)
+{
+    lua_pushboolean(L, rs_task_check_arg(L, 1)->observed);
+    return 1;
 }
 
 void rs_task_report(sched *s)
@@ -64,7 +95,8 @@ void rs_task_report(sched *s)
         lua_rawgetp(L, LUA_REGISTRYINDEX, &report_key);
         lua_rawgeti(L, list + 1, 1);
         lua_rawgeti(L, list + 1, 2);
-        if (lua_isfunction(L, -3) && lua_pcall(L, 2, 0, 0) != LUA_OK)
+        lua_rawgeti(L, list + 1, 3);
+        if (lua_isfunction(L, -4) && lua_pcall(L, 3, 0, 0) != LUA_OK)
             rs_error("a task failed and the report of it did too: %s", lua_tostring(L, -1));
         lua_settop(L, list);
     }

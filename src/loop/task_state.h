@@ -55,6 +55,7 @@ struct rs_task {
     bool queued;   /* on the ready list */
     bool in_place; /* waits in place: suspended below on the C stack */
     bool failed, observed, timed_out;
+    bool eager, reported; /* its failure is told at once, and has been told */
     int nresults; /* in UV_RESULTS: none, itself, or a table of them */
     rs_task *next_ready;
     uint64_t stamp; /* of the turn in which it became ready */
@@ -217,14 +218,24 @@ void rs_task_remember_failure(lua_State *L, rs_task *t);
 /* The finaliser of a task: its failure, unless somebody has seen it, is queued, since no code may run there. */
 int rs_task_gc(lua_State *L);
 
+/* Its failure is queued at once if that is wanted of it, unless somebody awaits it. Stack: the task, which is over. */
+void rs_task_report_soon(lua_State *L, rs_task *t);
+
 /* Reports what is queued. */
 void rs_task_report(sched *s);
 
 /* What failed, was not awaited, and is still named by somebody. */
 void rs_task_report_rest(sched *s, lua_State *L);
 
-/* on_unobserved(fn): fn(error, traceback) is called for each failed task that nobody awaited; it may not wait. */
+/* on_unobserved(fn): fn(error, traceback, task) is called for each failed task that nobody awaited; it may not wait. There is no
+ * task where nobody names it any more. */
 int rs_task_on_unobserved(lua_State *L);
+
+/* report_early(task): its failure is reported when it happens, not only when the task is collected. */
+int rs_task_report_early(lua_State *L);
+
+/* is_observed(task): somebody has had its results, or has closed it. */
+int rs_task_is_observed(lua_State *L);
 
 void rs_task_report_init(lua_State *L);
 

@@ -487,6 +487,41 @@ spec.test("a failure that nobody awaited is reported once", function(t)
     t.eq(#reports, 1, "a report that fails harms nobody")
 end)
 
+spec.test("a failure is reported when it happens, where that is wanted", function(t)
+    local reports = {}
+    task.on_unobserved(function(e, _, failed) reports[#reports + 1] = {e, failed} end)
+    t.defer(task.on_unobserved, function() end)
+    local named = task.spawn(error, "early", 0)
+    task.report_early(named)
+    nap()
+    t.eq(#reports, 1)
+    t.eq(reports[1][1], "early")
+    t.eq(reports[1][2], named)
+    t.eq(task.is_observed(named), false)
+    pcall(named.await, named)
+    t.eq(task.is_observed(named), true)
+
+    local late = task.spawn(error, "late", 0)
+    nap()
+    t.eq(#reports, 1)
+    task.report_early(late)
+    task.report_early(late)
+    nap()
+    t.eq(#reports, 2, "it has failed already")
+
+    local awaited, cancelled = task.spawn(function() nap() error("awaited", 0) end), task.spawn(forever)
+    task.report_early(awaited)
+    task.report_early(cancelled)
+    cancelled:cancel()
+    t.eq(select(2, pcall(awaited.await, awaited)), "awaited")
+    named, late, awaited, cancelled = nil, nil, nil, nil -- luacheck: ignore 311
+    reports[1][2], reports[2][2] = nil, nil
+    collectgarbage()
+    collectgarbage()
+    nap()
+    t.eq(#reports, 2, "once, and none that somebody has seen")
+end)
+
 spec.test("failures of tasks that are still named are reported at the end", function(t)
     local code = [[
         local task = require "rshell.task"

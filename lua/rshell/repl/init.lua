@@ -1,5 +1,6 @@
 -- The prompt: reads, runs, shows, until the end of input; then closes what was opened.
 
+local background = require "rshell.repl.background"
 local colour = require "rshell.repl.colour"
 local commands = require "rshell.repl.commands"
 local cost = require "rshell.repl.cost"
@@ -155,6 +156,7 @@ end
 local function loop(session)
     while not session.ended do
         opened.list() -- lets go of what is over
+        background.settle()
         local line = read.next(session)
         if not line then
             if may_leave(session) then return end
@@ -179,7 +181,8 @@ end
 ---@return integer status
 function M.run(opts)
     local session = new_session(opts.version)
-    opened.keep()
+    opened.keep {watcher = background.watcher, over = background.over}
+    task.on_unobserved(background.failed)
     require "rshell.globals".install("", function(name)
         if name == "m" then return session.where.machine end
     end)
