@@ -69,6 +69,13 @@ function M.new(v)
     return make {view = v}
 end
 
+--- The view whose it is.
+---@param environment rshell.Environment
+---@return rshell.View
+function M.view(environment)
+    return state(environment).view
+end
+
 --- All variables, in a new table.
 local function all(v)
     local vars = with(view.base_env(v), view.env(v))

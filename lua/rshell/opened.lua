@@ -8,7 +8,7 @@ local kept
 local hooks = {}
 
 ---@class rshell.OpenedHooks
----@field watcher? fun(): fun(t: rshell.Task) called by who starts something; what it gives, for the task in which that runs
+---@field watcher? fun(): fun(t: rshell.Task) called by who starts something; what it gives, for the task of it
 ---@field over? fun(kind: string, thing: any) called for each that is let go of
 
 --- From now on what is opened is noted.

@@ -21,17 +21,32 @@ local function distance(a, b)
     return one[#b]
 end
 
+local function sorted_letters(s)
+    local bytes = {s:byte(1, -1)}
+    table.sort(bytes)
+    return string.char(table.unpack(bytes))
+end
+
+--- Of names that are equally near: letters that have changed places, then those with the same beginning.
+local function rank(a, b)
+    if #a == #b and #a < 100 and sorted_letters(a) == sorted_letters(b) then return 0 end
+    return a:byte() == b:byte() and 1 or 2
+end
+
 --- The nearest of an array of names, or of a table's string keys; nil where none is near.
 ---@param name string
 ---@param known table
 ---@return string?
 function M.find(name, known)
-    local best, best_d
+    local best, best_d, best_rank
+    local most = math.max(1, #name // 3)
     local function try(k)
-        if type(k) ~= "string" then return end
+        if type(k) ~= "string" or math.abs(#k - #name) > most then return end
         local d = distance(name:lower(), k:lower())
-        if d <= math.max(1, #name // 3) and (not best or d < best_d or (d == best_d and k < best)) then
-            best, best_d = k, d
+        if d > (best_d or most) then return end
+        local r = rank(name:lower(), k:lower())
+        if not best or d < best_d or r < best_rank or r == best_rank and k < best then
+            best, best_d, best_rank = k, d, r
         end
     end
     if known[1] then

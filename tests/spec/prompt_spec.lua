@@ -6,11 +6,16 @@ local rshell = require "rshell"
 local colour = require "rshell.repl.colour"
 local complete = require "rshell.repl.complete"
 local docs = require "rshell.repl.docs"
+local err = require "rshell.shared.error"
 local history = require "rshell.repl.history"
+local meant = require "rshell.repl.meant"
+local pending = require "rshell.repl.complete.pending"
 local pretty = require "rshell.repl.pretty"
+local programs = require "rshell.repl.complete.programs"
 local read = require "rshell.repl.read"
 local save = require "rshell.repl.commands.save"
 local source = require "rshell.repl.source"
+local task = require "rshell.task"
 local tokens = require "rshell.repl.tokens"
 local where = require "rshell.repl.where"
 
@@ -221,6 +226,39 @@ spec.table("completion finds", {
     t.ok(includes(names, case[2]), table.concat(names, " "))
 end)
 
+spec.table("options of the table that a function takes", {
+    {"here:tunnel(1, 2, {re|", "reverse"}, {"m:tunnel{ |", "lhost"}, {'ssh("x", {|', "connect_timeout"},
+    {'ssh("x", {port = 22, u|', "user"}, {"here.ls:with{ti|", "timeout"}, {"here.ls:with {timeout = 3, |", "retcode"},
+    {"c = here.ls & TF{ret|", "retcode"}, {"copy(a, b, {dele|", "delete"}, {"here:sudo {|", "password"},
+    {'here:path("/x"):mkdir({par|', "parents"}, {'cluster("web", {li|', "limit"}, {"parallel({}, f, {li|", "limit"},
+    {'ssh("x", {host_keys = "acc|', "accept-new"}, {"ssh('x', {env = f(1, {2}), us|", "user"},
+    {"rshell.MultiServerDeployment({here}, {pa|", "partial"},
+}, function(t, case)
+    local names = found_for(new_session(), case[1])
+    t.ok(includes(names, case[2]), table.concat(names, " "))
+    t.ok(not includes(names, "here"), "only these")
+end)
+
+spec.table("what is no option is completed as elsewhere", {
+    {"here:tunnel(1, 2, {reverse = he|", "here"}, {"x = {he|", "here"}, {"here.ls:with{env = {he|", "here"},
+    {"ssh({he|", "here"},
+}, function(t, case)
+    local names = found_for(new_session(), case[1])
+    t.ok(includes(names, case[2]), table.concat(names, " "))
+end)
+
+spec.table("names of environment variables", {
+    {"here.env.PA|", "PATH"}, {"x = here.env.HO|", "HOME"}, {"here.env['PA|", "PATH"}, {'here.env:get("PA|', "PATH"},
+    {"other.RSH|", "RSHELL_PROMPT_SPEC"}, {'other["RSHELL-|', "RSHELL-PROMPT"},
+}, function(t, case)
+    _G.other = here:with {env = {RSHELL_PROMPT_SPEC = "1", ["RSHELL-PROMPT"] = "2", HOME = false}}.env
+    t.defer(function() _G.other = nil end)
+    local names = found_for(new_session(), case[1])
+    t.ok(includes(names, case[2]), table.concat(names, " "))
+    t.ok(not includes(found_for(new_session(), "other.HO|"), "HOME"), "it is unset there")
+    t.ok(not includes(found_for(new_session(), "here.env:HO|"), "HOME"), "no method")
+end)
+
 spec.table("completion finds nothing", {
     {"-- here.|"}, {"here.cwd.nosuch.|"}, {"12|"}, {"'text |"}, {"nosuch.|"}, {"things.run.|"}, {":nosuch |"},
 }, function(t, case)
@@ -308,7 +346,6 @@ spec.test("an object whose class tells its names is asked once", function(t)
 end)
 
 spec.test("a machine that hangs holds up no key", function(t)
-    local task = require "rshell.task"
     local _, make = require "rshell.object".class "slow things"
     local slow, asked = make {}, 0
     debug.getmetatable(slow).__names = function()
@@ -327,6 +364,57 @@ spec.test("a machine that hangs holds up no key", function(t)
     task.sleep(1.5)
     t.same(found_for(new_session(), "slow.|"), {"late"})
     t.eq(asked, 1)
+end)
+
+-- ---- what somebody may have meant ----
+
+--- This machine with no programs but these.
+local function machine_with(t, ...)
+    local dir = t.tmp()
+    here:path(dir, "sh"):symlink "/bin/sh"
+    for _, name in ipairs {...} do here:path(dir, name):write("#!/bin/sh\n", {mode = "755"}) end
+    return here:with {env = {PATH = dir}}
+end
+
+spec.test("the program that somebody meant", function(t)
+    local m = machine_with(t, "git", "gtf", "get", "ls", "ll", "systemctl")
+    t.eq(meant.program(m, "gti"), "git")
+    t.eq(meant.program(m, "sytemctl"), "systemctl")
+    t.eq(meant.program(m, "sl"), "ls")
+    t.eq(meant.program(m, "lx"), nil, "half of a name is too much")
+    t.eq(meant.program(m, "git"), nil, "that one is there")
+    t.eq(meant.program(m, "/bin/gti"), nil)
+    t.eq(meant.program(m, "nothing-like-it"), nil)
+end)
+
+spec.table("the program that a line of sh meant", {
+    {"gti status", "git"}, {"ls | grpe x", "grep"}, {"cd /x && gti", "git"}, {"A=1 gti", nil}, {"exit 127", nil},
+    {"ls | git", nil},
+}, function(t, case)
+    t.eq(meant.by_line(machine_with(t, "git", "ls", "grep"), case[1]), case[2])
+end)
+
+spec.test("an error says which machine has no such program; others have no hint", function(t)
+    local _, e = pcall(here.grpe)
+    t.eq(meant.by_error(e), "grep")
+    _, e = pcall(here.which, here, "grpe")
+    t.eq(meant.by_error(e), "grep")
+    _, e = pcall(function() return here:path("/nosuch"):read() end)
+    t.eq(meant.by_error(e), nil)
+    t.eq(meant.by_error(err.new {kind = "notfound", host = "gone", name = "grpe", message = "no program 'grpe'"}), nil)
+end)
+
+spec.test("a machine that is slow to tell its programs holds up nobody", function(t)
+    local names, owner = programs.names, {}
+    t.defer(function() programs.names = names end)
+    programs.names = function()
+        return pending.ask(owner, "programs", 60, function() task.sleep(1.5) return {"git"} end)
+    end
+    local before = task.now()
+    t.eq(meant.program(here, "gti"), nil)
+    t.ok(task.now() - before < 1.4, "the answer was awaited")
+    task.sleep(2)
+    t.eq(meant.program(here, "gti"), "git")
 end)
 
 -- ---- documents ----

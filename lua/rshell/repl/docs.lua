@@ -11,6 +11,7 @@ local M = {}
 ---@field about string one line
 ---@field doc string all lines
 ---@field lines string[] about parameters and results
+---@field params rshell.reference.Value[] none of a field
 ---@field signature string
 ---@field type string? what it is, or gives first
 
@@ -50,7 +51,7 @@ local function told(class, member)
     if about == "" and type then about = member.kind == "field" and type or "gives " .. type end
     return {
         name = member.name, class = class, kind = member.kind, about = about, doc = member.text, type = type,
-        lines = about_values(member), signature = signature(class, member),
+        lines = about_values(member), params = member.params or {}, signature = signature(class, member),
     }
 end
 
@@ -82,6 +83,17 @@ end
 function M.class(name)
     local c = reference.all().classes[name]
     return c and {doc = c.text}
+end
+
+--- What objects of a class take that are called with options: the type, or nil.
+---@param class string
+---@return string?
+function M.called_with(class)
+    local c = reference.all().classes[class]
+    for _, member in ipairs(c and c.members or {}) do
+        local operand = member.kind == "operator" and member.name == "call" and member.operand
+        if operand and operand:find "Options" then return operand end
+    end
 end
 
 --- The names of all classes, sorted.

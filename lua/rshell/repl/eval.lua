@@ -2,6 +2,7 @@
 
 local colour = require "rshell.repl.colour"
 local err = require "rshell.shared.error"
+local meant = require "rshell.repl.meant"
 local near = require "rshell.shared.near"
 local pretty = require "rshell.repl.pretty"
 local report = require "rshell.cli.report"
@@ -65,6 +66,16 @@ local function is_bare(e)
     return type(e) == "table" and not (type(mt) == "table" and mt.__tostring)
 end
 
+local function say_hint(said)
+    if said then io.stderr:write(colour.paint("dim", "  hint: " .. text.escape(said)), "\n") end
+end
+
+--- Says which program may have been meant, if any.
+---@param program string|false|nil
+function M.say_meant(program)
+    if program then say_hint(("did you mean '%s'?"):format(program)) end
+end
+
 --- Tells an error that a line ended with. That it came from the only line that there is need not be said.
 ---@param caught any
 ---@param line string?
@@ -79,39 +90,39 @@ function M.tell(caught, line)
     if line and not line:find "\n" then lines = lines:gsub("^rsh:1: ", ""):gsub("\n  at rsh:1%f[^%w]", "") end
     local first, rest = lines:match "^([^\n]*)(.*)$"
     io.stderr:write(colour.paint("error", first), rest, "\n")
+    M.say_meant(err.is(e) and meant.by_error(e))
 end
 
 -- ---- Lua ----
 
 --- What somebody may have meant who typed no Lua.
-local function hint_for(line)
+local function hint_for(session, line)
     local word, rest = line:match "^([%w_][%w_.+-]*)(.*)$"
     if not word or tokens.KEYWORDS[word] then return nil end
     local command = require "rshell.repl.commands".find(word)
     if command and rest == "" then return (":%s is the command"):format(word) end
     if rawget(_G, word) ~= nil or rest:find "^%s*[=(,.:%[{\"']" then return nil end
-    local is_program = require "rshell.repl.commands.bang".is_program
-    if is_program(word) then return ("!%s%s runs the program"):format(word, rest) end
-    local meant = near.find(word, table.move(require "rshell".globals(), 1, 100, 1, {}))
-    return meant and ("did you mean '%s'?"):format(meant)
+    local m = not session.where.cluster and session.where.machine
+    if m and meant.is_program(m, word) then return ("!%s%s runs the program"):format(word, rest) end
+    local name = near.find(word, table.move(require "rshell".globals(), 1, 100, 1, {}))
+    if name then return ("did you mean '%s'?"):format(name) end
+    -- `gti status` was meant as a command; a lonely word may be anything.
+    local program = m and rest:find "^%s+%S" and meant.program(m, word)
+    return program and ("did you mean '!%s%s'?"):format(program, rest)
 end
 
-local function say_hint(said)
-    if said then io.stderr:write(colour.paint("dim", "  hint: " .. text.escape(said)), "\n") end
+local function hint(session, line)
+    say_hint(hint_for(session, line))
 end
 
-local function hint(line)
-    say_hint(hint_for(line))
-end
-
-local function tell_syntax(line, message)
+local function tell_syntax(session, line, message)
     message = message:gsub("^rsh:1: ", ""):gsub("^rsh:(%d+): ", "line %1: ")
     io.stderr:write(colour.paint("error", text.escape(message)), "\n")
     local object, method = line:match "([%w_.]+):([%a_][%w_]*)%s*$"
     if method and message:find "function arguments expected" then
         return say_hint(("%s:%s(...) calls it; :doc %s.%s tells about it"):format(object, method, object, method))
     end
-    hint(line)
+    hint(session, line)
 end
 
 local function ends_as_call(line)
@@ -134,7 +145,7 @@ end
 function M.lua(session, line)
     local what = source.compile(line, "=rsh")
     if not what.fn then
-        tell_syntax(line, what.message)
+        tell_syntax(session, line, what.message)
         return false
     end
     local function run() return what.fn() end
@@ -145,7 +156,7 @@ function M.lua(session, line)
             local shown = show(session, is_call, values)
             if what.before then session:keep(what.before, "statement") end
             session:keep(what.value or line, shown and "value" or "call")
-            if not shown and not is_call and values.n > 0 then hint(line) end
+            if not shown and not is_call and values.n > 0 then hint(session, line) end
         else
             session:keep(line, "statement")
         end
@@ -153,7 +164,7 @@ function M.lua(session, line)
     note_closing(session, what.closing)
     if not ok then
         M.tell(caught, line)
-        if tostring(caught.value):find "a nil value %(global" then hint(line) end
+        if tostring(caught.value):find "a nil value %(global" then hint(session, line) end
     end
     return ok
 end

@@ -9,13 +9,6 @@ local M = {}
 
 local RESET = "\27[?25h\27[?1000l\27[?1002l\27[?1003l\27[?2004l\27[?1l\27>\27[0m"
 
---- Whether this machine has such a program.
----@param word string
----@return boolean
-function M.is_program(word)
-    return (pcall(require "rshell".here.which, require "rshell".here, word))
-end
-
 --- `cd x` would change the directory of a shell that ends at once.
 local function as_cd(line)
     local list = words.split(line)
@@ -38,8 +31,10 @@ local function run_there(session, line)
     local c = line ~= "" and m:sh(line) or m:sh 'exec "${SHELL:-/bin/sh}"'
     local ok, e = pcall(function() return require "rshell".FG(c) end)
     if ok then return true end
-    if err.is(e) and e.kind == "process" then return M.tell_status(e) end
-    error(e, 0)
+    if not err.is(e) or e.kind ~= "process" then error(e, 0) end
+    M.tell_status(e)
+    if e.code == 127 then require "rshell.repl.eval".say_meant(require "rshell.repl.meant".by_line(m, line)) end
+    return false
 end
 
 local function run_everywhere(session, line)

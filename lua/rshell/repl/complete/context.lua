@@ -1,15 +1,18 @@
 -- What is being typed at the cursor: {source=, word=, ...}: who knows how it goes on, and the part of the line that
 -- will be replaced.
 
+local calls = require "rshell.repl.complete.calls"
 local commands = require "rshell.repl.commands"
 local files = require "rshell.repl.complete.files"
 local hosts = require "rshell.repl.complete.hosts"
 local members = require "rshell.repl.complete.members"
 local modules = require "rshell.repl.complete.modules"
 local names = require "rshell.repl.complete.names"
+local options = require "rshell.repl.complete.options"
 local programs = require "rshell.repl.complete.programs"
 local tokens = require "rshell.repl.tokens"
 local types = require "rshell.repl.types"
+local variables = require "rshell.repl.complete.variables"
 
 local M = {}
 
@@ -85,25 +88,6 @@ local OWN_FILES = {
     dofile = true, loadfile = true, keyfile = true, config = true, known_hosts = true, open = true, provide = true,
 }
 
---- The index of the token that the argument at token i is given to, and how many arguments are before it.
-local function callee(list, i)
-    local depth, commas = 0, 0
-    for at = i, 1, -1 do
-        local text = list[at].kind == "op" and list[at].text
-        if text == ")" or text == "}" or text == "]" then
-            depth = depth + 1
-        elseif text == "(" or text == "{" or text == "[" then
-            if depth == 0 then
-                if text == "{" and list[at - 1] and list[at - 1].text == "(" then return at - 2, commas, text end
-                return at - 1, commas, text
-            end
-            depth = depth - 1
-        elseif text == "," and depth == 0 then
-            commas = commas + 1
-        end
-    end
-end
-
 local function file_source(machine, word, quote, more)
     local what = {source = files.candidates, word = word, machine = machine, quote = quote, shown = files.base}
     for k, v in next, more or {} do what[k] = v end
@@ -123,6 +107,13 @@ local SELF_FILES = {
     write = true, connect_sock = true,
 }
 
+--- A string that names a variable of the environment at token i.
+local function of_variable(list, i, word, quote)
+    local typed = i > 0 and types.at(list, i)
+    if not typed or typed.class ~= "rshell.Environment" or not typed.value then return nil end
+    return {source = variables.candidates, word = word, environment = typed.value, quote = quote}
+end
+
 --- What a string is for that is an argument of the function at token i.
 local function in_call(list, i, nth, word, quote)
     local fn = list[i]
@@ -132,6 +123,10 @@ local function in_call(list, i, nth, word, quote)
         return {source = hosts.candidates, word = name == "cluster" and word:match "[^,!&^]*$" or word, quote = quote}
     end
     if name == "require" then return {source = modules.candidates, word = word, quote = quote} end
+    if (name == "get" or name == "set") and nth == 0 then
+        local variable = of_variable(list, i - 2, word, quote)
+        if variable then return variable end
+    end
     local typed = types.at(list, i)
     local here = require "rshell".here
     if name == "download" and nth == 1 or name == "upload" and nth == 0 then return file_source(here, word, quote) end
@@ -154,15 +149,19 @@ local function in_string(list, i, inner)
         local name = list[i - 2].text
         if HOSTS[name] then return {source = hosts.candidates, word = word:match "[^,]*$", quote = quote} end
         if OWN_FILES[name] then return file_source(require "rshell".here, word, quote) end
+        local value = options.values_at(list, i, word, quote)
+        if value then return value end
     elseif sign == "[" then
         local typed = types.at(list, i - 2)
+        local variable = of_variable(list, i - 2, word, quote)
+        if variable then return variable end
         if typed and typed.class == "rshell.Machine" and typed.machine and not word:find "/" then
             return {source = programs.candidates, word = word, machine = typed.machine, plain = true, quote = quote}
         elseif typed and typed.machine then
             return file_source(typed.machine, word, quote)
         end
     elseif sign == "(" or sign == "," or sign == "{" then
-        local at, nth = callee(list, i - 1)
+        local at, nth = calls.callee(list, i - 1)
         local found = at and in_call(list, at, nth, word, quote)
         if found then return found end
     elseif before.kind == "name" then
@@ -188,6 +187,8 @@ function M.lua(_, before)
         return {source = members.candidates, word = word, typed = typed, colon = sign == ":"}
     end
     if word == "" and #list > 0 and before:find "%S$" and not (sign or last.kind == "keyword") then return nil end
+    local option = options.names_at(list, at, word)
+    if option then return option end
     return {source = names.candidates, word = word, first = at == 0}
 end
 

@@ -1,10 +1,11 @@
 -- What can stand behind a dot or a colon: members by the stubs, fields of tables and of objects on other machines,
--- programs of a machine.
+-- programs and environment variables of a machine.
 
 local docs = require "rshell.repl.docs"
 local pending = require "rshell.repl.complete.pending"
 local programs = require "rshell.repl.complete.programs"
 local remote = require "rshell.repl.complete.remote"
+local variables = require "rshell.repl.complete.variables"
 
 local M = {}
 
@@ -54,6 +55,10 @@ function M.candidates(session, what)
         of_object(typed.value, "names", function() return typed.value end, found)
     elseif typed.resolve then
         of_object(typed.owner, "names:" .. typed.place, typed.resolve, found)
+    end
+    if typed.class == "rshell.Environment" and typed.value and not what.colon then
+        local there = variables.names(typed.value)
+        table.move(there, 1, #there, #found + 1, found)
     end
     if typed.class == "rshell.Machine" and typed.machine and not what.colon then
         local there = programs.candidates(session, {machine = typed.machine, word = what.word})

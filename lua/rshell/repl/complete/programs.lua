@@ -29,13 +29,20 @@ local function as_field(name)
     return name:find "^[%a_][%w_]*$" and name or nil
 end
 
+--- The programs of a machine, as far as they are known in time (pending.within); nil where nothing is.
+---@param m rshell.Machine
+---@return string[]?
+function M.names(m)
+    local v = machine.test(m)
+    if not v or v.conn.closed then return nil end
+    local question = "programs:" .. tostring(view.env(v).PATH or "")
+    return pending.ask(v.conn, question, AGE, function() return ask(m) end)
+end
+
 --- what: machine, and plain where the name stands as it is.
 function M.candidates(_, what)
-    local v = machine.test(what.machine)
-    if not v or v.conn.closed then return {} end
-    local question = "programs:" .. tostring(view.env(v).PATH or "")
     local found = {}
-    for _, name in ipairs(pending.ask(v.conn, question, AGE, function() return ask(what.machine) end) or {}) do
+    for _, name in ipairs(M.names(what.machine) or {}) do
         local text = what.plain and name or as_field(name)
         if text then
             found[#found + 1] = {text = text, rank = 2, ending = what.plain and (what.quote or " ") or nil}
