@@ -36,10 +36,11 @@ end
 --- The nearest of an array of names, or of a table's string keys; nil where none is near.
 ---@param name string
 ---@param known table
+---@param most integer? letters that may differ: a third of them
 ---@return string?
-function M.find(name, known)
+function M.find(name, known, most)
     local best, best_d, best_rank
-    local most = math.max(1, #name // 3)
+    most = most or math.max(1, #name // 3)
     local function try(k)
         if type(k) ~= "string" or math.abs(#k - #name) > most then return end
         local d = distance(name:lower(), k:lower())

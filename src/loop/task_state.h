@@ -56,7 +56,7 @@ struct rs_task {
     bool in_place; /* waits in place: suspended below on the C stack */
     bool failed, observed, timed_out;
     bool eager, reported; /* its failure is told at once, and has been told */
-    int nresults; /* in UV_RESULTS: none, itself, or a table of them */
+    int nresults;         /* in UV_RESULTS: none, itself, or a table of them */
     rs_task *next_ready;
     uint64_t stamp; /* of the turn in which it became ready */
     observer *observers;

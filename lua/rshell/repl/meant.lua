@@ -25,8 +25,8 @@ function M.program(m, name)
     if #name < 2 or name:find "/" then return nil end
     local _ <close> = pending.within(BUDGET)
     local known = programs.names(m)
-    local meant = known and near.find(name, known)
-    -- A third of such a name is one letter: half of all that there is would be near.
+    -- Among thousands of names some are always near.
+    local meant = known and near.find(name, known, #name < 8 and 1 or 2)
     if meant == name or meant and #name == 2 and meant:reverse() ~= name then return nil end
     return meant
 end
