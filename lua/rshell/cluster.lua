@@ -253,6 +253,13 @@ function members:close()
     if s.root then pool.close(s.pool) end
 end
 
+--- A machine of it that is connected already, if any.
+---@param cluster rshell.Cluster
+---@return rshell.Machine?
+function M.connected(cluster)
+    return pool.connected(state(cluster).pool)
+end
+
 function fields.hosts(s) return table.move(s.names, 1, #s.names, 1, {}) end
 function fields.limit(s) return s.limit end
 function fields.closed(s) return s.pool.closed end

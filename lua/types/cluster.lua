@@ -9,7 +9,7 @@
 ---@class rshell.Cluster
 ---@field hosts string[] the names, in the cluster's order
 ---@field limit integer how many at once
----@field closed boolean
+---@field closed boolean it was closed
 ---@field cmd table<string, rshell.ClusterCommand> every name is a command, those of members too
 ---@field [string] rshell.ClusterCommand
 ---@operator len: integer
@@ -81,6 +81,7 @@ local ClusterCommand = {}
 ---@return rshell.ClusterCommand
 function ClusterCommand:bind(...) end
 
+---The same with options.
 ---@param options table those of commands, and limit, serial, stop_on_error
 ---@return rshell.ClusterCommand
 function ClusterCommand:with(options) end
@@ -90,7 +91,7 @@ function ClusterCommand:with(options) end
 ---@class rshell.Results
 ---@field ok string[] the hosts that did well
 ---@field failed string[] all others
----@field hosts string[]
+---@field hosts string[] all names, in order
 ---@field [string] rshell.HostResult
 ---@field [integer] rshell.HostResult
 ---@operator len: integer
@@ -110,17 +111,17 @@ function Results:fold() end
 
 ---@class rshell.Block
 ---@field hosts string folded
----@field names string[]
----@field count integer
----@field output string
----@field status string
+---@field names string[] the same, one by one
+---@field count integer how many
+---@field output string what each of them printed
+---@field status string what became of them
 
 ---What came of it on one host.
 ---@class rshell.HostResult
----@field host string
----@field status "ok" | "failed" | "unreachable" | "timeout" | "cancelled" | "skipped"
+---@field host string its name
+---@field status "ok" | "failed" | "unreachable" | "timeout" | "cancelled" | "skipped" what became of it
 ---@field value? any what the function returned; a command's stdout
----@field stdout? string
----@field stderr? string
----@field code? integer
+---@field stdout? string what the command printed
+---@field stderr? string what it printed of errors
+---@field code? integer its status
 ---@field error? any what was raised

@@ -8,10 +8,12 @@
 ---@overload fun(changes: table<string, string | number | false>): rshell.Scope
 local environment = {}
 
+---The value of a variable.
 ---@param name string also one that is a member here
 ---@return string? value
 function environment:get(name) end
 
+---Sets a variable.
 ---@param name string
 ---@param value? string | number nil unsets
 function environment:set(name, value) end
@@ -31,15 +33,18 @@ function environment:expanduser(text) end
 ---@field [integer] string
 local list = {}
 
+---Puts an entry into PATH.
 ---@param i integer | rshell.AnyPath the place; or the entry, which comes last then
 ---@param entry? rshell.AnyPath
 ---@return rshell.EnvironmentPath self
 function list:insert(i, entry) end
 
+---Adds an entry at the end of PATH.
 ---@param entry rshell.AnyPath
 ---@return rshell.EnvironmentPath self
 function list:append(entry) end
 
+---Takes an entry out of PATH.
 ---@param x integer | rshell.AnyPath a place, or the first such entry
 ---@return string removed
 function list:remove(x) end

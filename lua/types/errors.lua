@@ -21,19 +21,19 @@
 
 ---What is raised. tostring gives lines for a terminal: what and where, what was printed, what to do next.
 ---@class rshell.Error
----@field kind rshell.ErrorKind
+---@field kind rshell.ErrorKind "notfound" and so on; `rshell help KIND` tells about each
 ---@field message string one line
 ---@field host? string the machine's name
 ---@field hint? string what to do next
 ---@field code? integer the status of a process
 ---@field codes? integer[] of every stage
 ---@field signal? string "KILL"
----@field stdout? string
----@field stderr? string
+---@field stdout? string what had been printed
+---@field stderr? string what had been printed of errors
 ---@field command? string the line, quoted for sh
----@field path? string
+---@field path? string which file
 ---@field name? string "ENOENT", or what was looked for
----@field file? string
----@field line? integer
----@field column? integer
----@field traceback? string
+---@field file? string where it stands, of what can't be read
+---@field line? integer of that file or text
+---@field column? integer of that line
+---@field traceback? string of each side

@@ -27,12 +27,14 @@ local fs = {}
 ---@field dev integer
 ---@field target? string of a link that wasn't followed
 
+---What is known of what a path leads to.
 ---@param path string
 ---@return rshell.FsStat? stat of what a link leads to
 ---@return string? text
 ---@return string? name
 function fs.stat(path) end
 
+---As stat, of the link itself.
 ---@param path string
 ---@return rshell.FsStat? stat of the link itself
 ---@return string? text
@@ -57,6 +59,7 @@ function fs.type(path, opts) end
 ---@return string? name
 function fs.exists(path) end
 
+---Whether the account may use it like this.
 ---@param path string
 ---@param how? string letters of r, w and x; f (the default): is it there
 ---@return boolean?
@@ -64,12 +67,14 @@ function fs.exists(path) end
 ---@return string? name
 function fs.access(path, how) end
 
+---Where a link leads.
 ---@param path string
 ---@return string? target
 ---@return string? text
 ---@return string? name
 function fs.readlink(path) end
 
+---Where a path really is, without links and dots.
 ---@param path string
 ---@return string? path absolute, without links and dots
 ---@return string? text
@@ -81,12 +86,14 @@ function fs.resolve(path) end
 ---@field free integer
 ---@field available integer what this account can get
 
+---How large the file system of a path is, and what is free.
 ---@param path string
 ---@return rshell.FsDisk? disk the file system that it is on
 ---@return string? text
 ---@return string? name
 function fs.disk(path) end
 
+---A digest of what is in a file.
 ---@param path string
 ---@param algo? "md5" | "sha1" | "sha256" | "sha512" | "xxh64" sha256
 ---@return string? digest in hexadecimal digits
@@ -97,6 +104,7 @@ function fs.checksum(path, algo) end
 ---@class rshell.FsListOptions
 ---@field stat? boolean lstat of each too
 
+---What is in a folder.
 ---@param path string
 ---@param opts? rshell.FsListOptions
 ---@return string[]? names sorted by byte
@@ -176,6 +184,7 @@ function walker:close() end
 ---@field n? integer at most so many bytes
 ---@field offset? integer
 
+---What is in a file.
 ---@param path string
 ---@param opts? rshell.FsReadOptions
 ---@return string? data
@@ -204,6 +213,7 @@ function fs.write(path, data, opts) end
 ---@class rshell.FsAppendOptions: rshell.FsMakeOptions
 ---@field sync? boolean return when it is on the disk
 
+---Adds to the end of a file, or makes it.
 ---@param path string
 ---@param data string
 ---@param opts? rshell.FsAppendOptions
@@ -212,6 +222,7 @@ function fs.write(path, data, opts) end
 ---@return string? name
 function fs.append(path, data, opts) end
 
+---Opens a file.
 ---@param path string
 ---@param mode? string as in io.open, "r"; x or wx: it must not be there
 ---@param opts? rshell.FsMakeOptions
@@ -223,6 +234,7 @@ function fs.open(path, mode, opts) end
 ---@class rshell.File
 local file = {}
 
+---The next of it.
 ---@param what? integer | "l" | "L" | "a" so many bytes, a line without or with its end, the rest; "l"
 ---@return string? data nil at the end of the file
 ---@return string? text
@@ -234,12 +246,14 @@ function file:read(what) end
 ---@return fun(): string?
 function file:lines(what) end
 
+---Writes where the file stands.
 ---@param data string
 ---@return true?
 ---@return string? text
 ---@return string? name
 function file:write(data) end
 
+---Moves to a place, and tells it.
 ---@param whence? "set" | "cur" | "end" cur
 ---@param offset? integer 0
 ---@return integer? place from the start
@@ -247,6 +261,7 @@ function file:write(data) end
 ---@return string? name
 function file:seek(whence, offset) end
 
+---Cuts the file, or fills it up with zero bytes.
 ---@param size? integer 0
 ---@return true?
 ---@return string? text
@@ -259,6 +274,7 @@ function file:truncate(size) end
 ---@return string? name
 function file:sync() end
 
+---Closes it. Harmless twice.
 ---@return true?
 ---@return string? text
 ---@return string? name
@@ -267,6 +283,7 @@ function file:close() end
 ---@class rshell.FsTouchOptions: rshell.FsMakeOptions
 ---@field mtime? number now
 
+---Makes an empty file, or sets the time of one.
 ---@param path string
 ---@param opts? rshell.FsTouchOptions
 ---@return true?
@@ -274,6 +291,7 @@ function file:close() end
 ---@return string? name
 function fs.touch(path, opts) end
 
+---Cuts a file, or fills it up with zero bytes.
 ---@param path string
 ---@param size? integer 0
 ---@return true?
@@ -285,6 +303,7 @@ function fs.truncate(path, size) end
 ---@field parents? boolean make what is missing on the way, with the usual mode
 ---@field exist_ok? boolean a folder that is there is fine
 
+---Makes a folder.
 ---@param path string
 ---@param opts? rshell.FsMkdirOptions
 ---@return true?
@@ -303,12 +322,14 @@ function fs.mkdir(path, opts) end
 ---@return string? name
 function fs.mktemp_dir(prefix, opts) end
 
+---Deletes a file or a link.
 ---@param path string
 ---@return true?
 ---@return string? text
 ---@return string? name
 function fs.unlink(path) end
 
+---Deletes an empty folder.
 ---@param path string
 ---@return true?
 ---@return string? text
@@ -332,6 +353,7 @@ function fs.remove(path, opts) end
 ---@field recursive? boolean links in the tree are left alone
 ---@field umask? integer for clauses without a class, the process's
 
+---Sets permissions.
 ---@param path string
 ---@param mode rshell.FsMode
 ---@param opts? rshell.FsChmodOptions
@@ -345,6 +367,7 @@ function fs.chmod(path, mode, opts) end
 ---@field recursive? boolean links in the tree are changed themselves
 ---@field follow? boolean false: path itself, also when it is a link
 
+---Sets owner and group.
 ---@param path string
 ---@param user? string | integer name or id; nil leaves it
 ---@param group? string | integer
@@ -355,6 +378,7 @@ function fs.chmod(path, mode, opts) end
 ---@return string? path
 function fs.chown(path, user, group, opts) end
 
+---Makes a link.
 ---@param target string
 ---@param path string what is made
 ---@return true?
@@ -362,6 +386,7 @@ function fs.chown(path, user, group, opts) end
 ---@return string? name
 function fs.symlink(target, path) end
 
+---Another name of a file.
 ---@param target string
 ---@param path string what is made
 ---@return true?
@@ -369,6 +394,7 @@ function fs.symlink(target, path) end
 ---@return string? name
 function fs.link(target, path) end
 
+---Gives a file or folder another name.
 ---@param from string
 ---@param to string
 ---@return true?

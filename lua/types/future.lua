@@ -2,8 +2,8 @@
 
 ---What `c & BG` gives: a result that will be there. Its fields wait for it. Dropped, the program runs on; closed, it ends.
 ---@class rshell.Future
----@field stdout string
----@field stderr string
+---@field stdout string what was printed
+---@field stderr string what was printed of errors
 ---@field code? integer nil where a signal ended it
 ---@field signal? string "KILL"
 local Future = {}

@@ -15,6 +15,7 @@ function log.set_level(level) end
 ---@return boolean
 function log.is_on(level) end
 
+---Logs a message.
 ---@param level rshell.LogLevel
 ---@param module string who says it
 ---@param text string

@@ -4,18 +4,18 @@
 ---@class rshell.Machine
 ---@field name string as given
 ---@field host string the address it stands for
----@field port? integer
----@field user string
+---@field port? integer of SSH
+---@field user string the account
 ---@field uname string "Linux"
 ---@field os string "linux"
 ---@field arch string "x86_64"
----@field home string
----@field cwd rshell.Workdir
----@field env rshell.Environment
+---@field home string the account's home folder
+---@field cwd rshell.Workdir the working directory
+---@field env rshell.Environment the environment
 ---@field cmd table<string, rshell.Command> every name is a command, also those of members
 ---@field python rshell.Command python3 over there, else python
 ---@field backend string "local", "agent" or "bare"
----@field closed boolean
+---@field closed boolean its connection is gone, or was closed
 ---@field [string | rshell.Path] rshell.Command
 local Machine = {}
 

@@ -63,6 +63,7 @@ local Progress = {}
 ---@param total? number
 function Progress:set(done, total) end
 
+---So much more is done.
 ---@param n? number 1
 function Progress:add(n) end
 

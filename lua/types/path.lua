@@ -23,10 +23,12 @@ local path = {}
 
 -- Pure
 
+---A path below it.
 ---@param ... rshell.AnyPath an absolute one starts anew
 ---@return rshell.Path
 function path:join(...) end
 
+---A folder above it.
 ---@param n? integer folders up, 1; it stops at the root
 ---@return rshell.Path
 function path:up(n) end
@@ -36,6 +38,7 @@ function path:up(n) end
 ---@return rshell.Path
 function path:with_name(name) end
 
+---The same name with another suffix.
 ---@param suffix string ".txt" in place of the last one, "" for none
 ---@return rshell.Path
 function path:with_suffix(suffix) end
@@ -49,6 +52,7 @@ function path:relative_to(base) end
 ---@return true
 function path:is_absolute() end
 
+---Whether the path is what a pattern means; looks at no file.
 ---@param pattern string for the name; with slashes for the last parts; absolute for the whole
 ---@return boolean
 function path:match(pattern) end
@@ -80,19 +84,24 @@ function path:is_socket() end
 ---@return rshell.FsStat
 function path:stat() end
 
+---The same of the link itself.
 ---@return rshell.FsStat stat of the link itself
 function path:lstat() end
 
+---Its size in bytes.
 ---@return integer bytes
 function path:size() end
 
+---Whether the account may use it like this.
 ---@param how? string letters of r, w and x; f (the default): is it there
 ---@return boolean
 function path:access(how) end
 
+---Where a link leads.
 ---@return string target as it is written
 function path:readlink() end
 
+---Where it really is.
 ---@return rshell.Path path without links and dots
 function path:resolve() end
 
@@ -104,12 +113,15 @@ function path:owner() end
 ---@return string
 function path:group() end
 
+---Its permissions.
 ---@return integer bits the lower twelve
 function path:mode() end
 
+---When it was written last.
 ---@return number seconds
 function path:mtime() end
 
+---A digest of what is in the file.
 ---@param algo? "md5" | "sha1" | "sha256" | "sha512" | "xxh64" sha256
 ---@return string digits
 function path:checksum(algo) end
@@ -119,10 +131,12 @@ function path:checksum(algo) end
 ---@class rshell.PathListOptions
 ---@field stat? boolean each path has `.stat`
 
+---What is in the folder.
 ---@param opts? rshell.PathListOptions
 ---@return rshell.Path[] paths sorted by byte
 function path:list(opts) end
 
+---What below the folder matches a pattern; `p // pattern` is the same.
 ---@param pattern string `*`, `?`, `[a-z]`, `[!x]`, `**`; a leading dot must be written
 ---@param opts? rshell.PathListOptions
 ---@return rshell.Path[] paths sorted by byte
@@ -146,10 +160,12 @@ function path:walk(opts) end
 
 -- Read and write
 
+---What is in the file, as bytes.
 ---@param n? integer at most so many bytes
 ---@return string
 function path:read(n) end
 
+---Iterates over the lines of the file.
 ---@param format? "l" | "L" without (the default) or with the line's end
 ---@return fun(): string?
 function path:lines(format) end
@@ -158,6 +174,7 @@ function path:lines(format) end
 ---@field mode? rshell.FsMode exactly this
 ---@field atomic? boolean false: write over the old file
 
+---Replaces what is in the file, or makes it. A reader sees the old or the new, nothing between; owner and mode stay.
 ---@param data string | number
 ---@param opts? rshell.PathWriteOptions
 ---@return rshell.Path self
@@ -166,11 +183,13 @@ function path:write(data, opts) end
 ---@class rshell.PathMakeOptions
 ---@field mode? rshell.FsMode exactly this
 
+---Adds to the end of the file, or makes it.
 ---@param data string | number
 ---@param opts? rshell.PathMakeOptions
 ---@return rshell.Path self
 function path:append(data, opts) end
 
+---Opens the file, for reads and writes of parts.
 ---@param mode? string as in io.open, "r"; x or wx: it must not be there
 ---@param opts? rshell.PathMakeOptions
 ---@return rshell.OpenFile
@@ -179,10 +198,12 @@ function path:open(mode, opts) end
 ---@class rshell.PathTouchOptions: rshell.PathMakeOptions
 ---@field mtime? number now
 
+---Makes an empty file, or sets the time of one.
 ---@param opts? rshell.PathTouchOptions
 ---@return rshell.Path self
 function path:touch(opts) end
 
+---Cuts the file, or fills it up with zero bytes.
 ---@param size? integer 0
 ---@return rshell.Path self
 function path:truncate(size) end
@@ -193,6 +214,7 @@ function path:truncate(size) end
 ---@field parents? boolean make what is missing on the way
 ---@field exist_ok? boolean a folder that is there is fine
 
+---Makes a folder.
 ---@param opts? rshell.PathMkdirOptions
 ---@return rshell.Path self
 function path:mkdir(opts) end
@@ -201,13 +223,16 @@ function path:mkdir(opts) end
 ---@field recursive? boolean folders too, with all that is in them
 ---@field missing_ok? boolean
 
+---Deletes it; a link, not what it leads to.
 ---@param opts? rshell.PathDeleteOptions
 ---@return rshell.Path self
 function path:delete(opts) end
 
+---Deletes a file or a link.
 ---@return rshell.Path self
 function path:unlink() end
 
+---Deletes an empty folder.
 ---@return rshell.Path self
 function path:rmdir() end
 
@@ -220,10 +245,12 @@ function path:rmdir() end
 ---@return rshell.Path path the new one
 function path:copy(dst, opts) end
 
+---Moves a file or a tree, also to another machine.
 ---@param dst rshell.AnyPath the final name; with a slash at its end the folder it goes into
 ---@return rshell.Path path the new one
 function path:move(dst) end
 
+---Gives it another name in its folder.
 ---@param name string in the same folder
 ---@return rshell.Path path the new one
 function path:rename(name) end
@@ -231,11 +258,13 @@ function path:rename(name) end
 ---@class rshell.PathRecursive
 ---@field recursive? boolean
 
+---Sets the permissions.
 ---@param mode rshell.FsMode
 ---@param opts? rshell.PathRecursive
 ---@return rshell.Path self
 function path:chmod(mode, opts) end
 
+---Sets owner and group.
 ---@param user? string | integer nil leaves it
 ---@param group? string | integer
 ---@param opts? rshell.PathRecursive
@@ -256,6 +285,7 @@ function path:link(target) end
 ---@class rshell.OpenFile
 local file = {}
 
+---The next of it.
 ---@param what? integer | "l" | "L" | "a" so many bytes, a line without or with its end, the rest; "l"
 ---@return string? data nil at the end
 function file:read(what) end
@@ -265,15 +295,18 @@ function file:read(what) end
 ---@return fun(): string?
 function file:lines(what) end
 
+---Writes where the file stands.
 ---@param ... string | number
 ---@return rshell.OpenFile self
 function file:write(...) end
 
+---Moves to a place, and tells it.
 ---@param whence? "set" | "cur" | "end" cur
 ---@param offset? integer 0
 ---@return integer place from the start
 function file:seek(whence, offset) end
 
+---Cuts the file, or fills it up with zero bytes.
 ---@param size? integer 0
 ---@return rshell.OpenFile self
 function file:truncate(size) end

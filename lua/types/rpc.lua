@@ -187,15 +187,18 @@ function Async:cancel() end
 ---@field namespace any
 local Batch = {}
 
+---As `conn:call`.
 ---@param fn function
 ---@param ... any
 ---@return any promise
 function Batch:call(fn, ...) end
 
+---As `conn:eval`.
 ---@param text string
 ---@return any promise
 function Batch:eval(text) end
 
+---As `conn:execute`.
 ---@param text string
 ---@return any promise
 function Batch:execute(text) end

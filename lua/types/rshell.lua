@@ -4,14 +4,14 @@
 ---@class rshell
 ---@field here rshell.Machine the local machine
 ---@field localhost rshell.Machine the same
----@field nodeset rshell.nodeset
----@field output rshell.output
----@field FG rshell.Modifier
----@field BG rshell.Modifier
----@field TEE rshell.Modifier
----@field TF rshell.Modifier
----@field RETCODE rshell.Modifier
----@field NOHUP rshell.Modifier
+---@field nodeset rshell.nodeset names as web[1-20]!web7
+---@field output rshell.output tables, progress and widths for what a script prints
+---@field FG rshell.Modifier `c & FG`: attached to our terminal; true
+---@field BG rshell.Modifier `c & BG`: in the background; a future
+---@field TEE rshell.Modifier `c & TEE`: shows what is printed, and keeps it; a result
+---@field TF rshell.Modifier `c & TF`: true or false
+---@field RETCODE rshell.Modifier `c & RETCODE`: the status
+---@field NOHUP rshell.Modifier `c & NOHUP`: outlives us; the pid
 ---@field inventory any not in this version
 ---@field playbook any not in this version
 ---@field serve any not in this version
@@ -19,28 +19,28 @@
 rshell = {}
 
 ---@class rshell.SshOptions
----@field user? string
----@field port? integer
----@field keyfile? string | string[]
----@field password? string | fun(): string
+---@field user? string the account; else as ssh_config says, or ours
+---@field port? integer 22, or as ssh_config says
+---@field keyfile? string | string[] private keys to try, in place of those of ssh_config
+---@field password? string | fun(): string a function is called when it is needed
 ---@field passphrase? string | fun(path: string): string called when a key needs it
 ---@field jump? string | rshell.Machine "a,b", or a machine that ssh gave
 ---@field config? string | false another ssh_config, or none
----@field known_hosts? string
----@field host_keys? "strict" | "ask" | "accept-new" | "off"
+---@field known_hosts? string the file of known keys
+---@field host_keys? "strict" | "ask" | "accept-new" | "off" of a host key that isn't known: it is refused, asked about, remembered, taken
 ---@field connect_timeout? number seconds; 10, and 30 for the shell over there to start the agent
 ---@field keepalive? number seconds; 15
----@field ciphers? string
----@field compression? boolean
+---@field ciphers? string as Ciphers of ssh_config
+---@field compression? boolean of what goes over the link
 ---@field agent? boolean false: its shell and tools serve; true: no agent is an error. Else an agent where one can run
----@field retries? integer
+---@field retries? integer how often a refused connection is tried again
 ---@field retry_delay? number seconds; 1, doubled at each try
----@field env? table<string, string | number | false>
----@field cwd? string
----@field timeout? number for each operation
+---@field env? table<string, string | number | false> variables that programs get besides; false unsets
+---@field cwd? string where programs and relative paths start, in place of the home folder
+---@field timeout? number seconds for each operation
 ---@field batch? boolean asks nothing at the terminal
 ---@field options? table<string, string> as -o of ssh
----@field transport? "libssh" | "openssh" libssh; openssh is the system's ssh program, with all that it knows
+---@field transport? "libssh" | "openssh" libssh unless openssh is given: the system's ssh program, with all that it knows
 ---@field forward_agent? boolean programs over there may use our SSH agent; with transport="openssh"
 
 ---Connects and logs in. The target is a name of ssh_config, "user@host:port" or "ssh://user@[::1]:22".

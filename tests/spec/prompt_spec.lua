@@ -14,6 +14,7 @@ local pretty = require "rshell.repl.pretty"
 local programs = require "rshell.repl.complete.programs"
 local read = require "rshell.repl.read"
 local save = require "rshell.repl.commands.save"
+local shell = require "rshell.repl.complete.shell"
 local source = require "rshell.repl.source"
 local task = require "rshell.task"
 local tokens = require "rshell.repl.tokens"
@@ -239,6 +240,57 @@ spec.table("options of the table that a function takes", {
     t.ok(not includes(names, "here"), "only these")
 end)
 
+spec.table("the last word of a line for sh", {
+    {"ls", 1, "ls", nil, true}, {"ls /a b", 7, "b"}, {"ls /a\\ b", 4, "/a b"}, {"cat 'x y", 5, "x y", "'"},
+    {'cat "x\\" y', 5, 'x" y', '"'}, {"a \124 b", 5, "b", nil, true}, {"a; ", 4, "", nil, true}, {"x=", 3, ""},
+    {"cat 'x' y", 9, "y"}, {"cat 'x'", nil}, {"cat a'x y", nil},
+}, function(t, case)
+    local word = shell.last_word(case[1])
+    t.eq(word and word.from, case[2])
+    t.eq(word and word.text, case[3])
+    t.eq(word and word.quote, case[4])
+    if word then t.eq(word.is_first, case[5] or false) end
+end)
+
+spec.test("members of clusters, results and calls that are under way; m.cmd", function(t)
+    _G.many = rshell.cluster {here}
+    t.defer(function() _G.many = nil end)
+    _G.came = _G.many:sh "true"
+    _G.call = rshell.async(function() end)()
+    for _, case in ipairs {
+        {"many.gre|", "grep"}, {"many:sel|", "select"}, {"came.he|", "here"}, {"came['he|", "here"},
+        {"came.here.st|", "status"}, {"came['here'].st|", "status"}, {"call:aw|", "await"}, {"here.cmd.gre|", "grep"},
+        {"many.ls:bi|", "bind"}, {"here:sh('gre|", "grep"}, {"many:sh('ls | gre|", "grep"}, {"here.cmd.ls:ru|", "run"},
+        {"here.ls:run():|", nil},
+    } do
+        local names = found_for(new_session(), case[1])
+        if case[2] then t.ok(includes(names, case[2]), case[1]) else t.same(names, {}, case[1]) end
+    end
+    local names = found_for(new_session(), "here.cmd.|")
+    t.ok(not includes(names, "cwd"), "m.cmd has commands alone")
+    _G.call:await()
+end)
+
+spec.test("~ is the home folder where nobody would read it", function(t)
+    local home = os.getenv "HOME"
+    here:path(home, "tilde-one"):write ""
+    t.defer(function() here:path(home, "tilde-one"):delete() end)
+    for _, line in ipairs {'here.cat("~/tilde-|', 'here:path "~/tilde-|', "dofile '~/tilde-|"} do
+        t.same(found_for(new_session(), line), {home .. "/tilde-one"}, line)
+    end
+    for _, line in ipairs {'ssh("x", {keyfile = "~/tilde-|', "!cat ~/tilde-|", ":save ~/tilde-|"} do
+        t.same(found_for(new_session(), line), {"~/tilde-one"}, line)
+    end
+end)
+
+spec.test("files below a path that the line names", function(t)
+    local dir = t.tmp()
+    here:path(dir, "a/deep"):mkdir {parents = true}
+    for _, form in ipairs {"here:path '%s/a' / 'd|", "here:path('%s') / 'a' / 'd|", "here:path('%s/a') / 'd|"} do
+        t.same(found_for(new_session(), form:format(dir)), {"deep/"}, form)
+    end
+end)
+
 spec.table("what is no option is completed as elsewhere", {
     {"here:tunnel(1, 2, {reverse = he|", "here"}, {"x = {he|", "here"}, {"here.ls:with{env = {he|", "here"},
     {"ssh({he|", "here"},
@@ -302,6 +354,12 @@ spec.test("a name with a blank is quoted for sh, and not in Lua", function(t)
     local dir = t.tmp()
     here:path(dir, "a b"):write ""
     t.same(found_for(new_session(), ("!cat %s/|"):format(dir)), {dir .. "/a\\ b"})
+    t.same(found_for(new_session(), ("!cat %s/a\\ |"):format(dir)), {dir .. "/a\\ b"})
+    for _, quote in ipairs {"'", '"'} do
+        local names, _, list = found_for(new_session(), ("!cat %s%s/a|"):format(quote, dir))
+        t.same(names, {quote .. dir .. "/a b"})
+        t.eq(list[1].ending, quote .. " ")
+    end
     t.same(found_for(new_session(), ("here:path('%s/|"):format(dir)), {dir .. "/a b"})
 end)
 
@@ -436,6 +494,11 @@ spec.test("every class of the stubs is known, with a line about each member", fu
     t.eq(docs.member("rshell.Machine", "cwd").type, "rshell.Workdir")
     t.match(docs.member("rshell.Machine", "tunnel").about, "^A tunnel")
     t.match(docs.member("rshell.Workdir", "is_dir").signature, "is_dir%(%)")
+    for _, class in ipairs(docs.names()) do
+        for _, member in ipairs(docs.members(class)) do
+            t.ok(member.kind == "field" or member.doc ~= "", class .. "." .. member.name .. " has no text")
+        end
+    end
 end)
 
 -- ---- history ----

@@ -48,6 +48,16 @@ function M.check(pool)
     if pool.closed then err.raise {kind = "closed", message = "the cluster was closed"} end
 end
 
+--- The first machine that is there and open.
+---@param pool rshell.ClusterPool
+---@return rshell.Machine?
+function M.connected(pool)
+    for _, name in ipairs(pool.names) do
+        local m = pool.hosts[name].machine
+        if m and not m.closed then return m end
+    end
+end
+
 -- ---- connecting ----
 
 local function attempt(pool, name)

@@ -16,6 +16,7 @@ local CLASSES = {
     ["cluster command"] = "rshell.ClusterCommand", nodeset = "rshell.Nodeset", progress = "rshell.Progress",
     connection = "rshell.RpcConnection", server = "rshell.DeployedServer", endpoints = "rshell.Endpoints",
     deployment = "rshell.MultiServerDeployment",
+    async = "rshell.Async", batch = "rshell.Batch",
     future = "rshell.Future", result = "rshell.Result", process = "rshell.Process", modifier = "rshell.Modifier",
     ["environment.path"] = "rshell.EnvironmentPath", string = "string",
 }
@@ -26,6 +27,7 @@ local CLASSES = {
 ---@field member rshell.repl.Member? what was named last
 ---@field machine rshell.Machine? which machine it belongs to
 ---@field is_function boolean?
+---@field all_commands boolean? every name is a command, as with m.cmd
 ---@field resolve (fun(): any)? gets the value, which takes a round trip; owner and place tell it from others
 
 -- ---- chains ----
@@ -94,6 +96,7 @@ function M.of_value(v)
         local ok, m = pcall(function() return v.machine end)
         typed.machine = ok and m or nil
     end
+    if kind == "cluster" then typed.machine = require "rshell.cluster".connected(v) end
     typed.is_function = type(v) == "function"
     return typed
 end
@@ -148,8 +151,24 @@ local function far_field(typed, key)
     end
 end
 
+-- What a name stands for that is no member.
+local OTHERS = {
+    ["rshell.Machine"] = "rshell.Command", ["rshell.Command"] = "rshell.Command",
+    ["rshell.Cluster"] = "rshell.ClusterCommand", ["rshell.ClusterCommand"] = "rshell.ClusterCommand",
+    ["rshell.Results"] = "rshell.HostResult",
+}
+
+local function other(typed)
+    return OTHERS[typed.class] and {class = OTHERS[typed.class], machine = typed.machine}
+end
+
 local function field(typed, step)
     local key = step.field
+    if typed.all_commands then return other(typed) end
+    if key == "cmd" and OTHERS[typed.class] then
+        local member = docs.member(typed.class, key)
+        return {class = typed.class, machine = typed.machine, all_commands = true, member = member}
+    end
     if typed.resolve or OVER_THERE[key] or not typed.class then
         local far = far_field(typed, key)
         if far then return far end
@@ -166,12 +185,7 @@ local function field(typed, step)
             next_one.machine = next_one.machine or typed.machine
             return next_one
         end
-        if typed.class == "rshell.Machine" and not step.colon then
-            return {class = "rshell.Command", machine = typed.machine, program = key}
-        elseif typed.class == "rshell.Command" and not step.colon then
-            return {class = "rshell.Command", machine = typed.machine}
-        end
-        return nil
+        return not step.colon and other(typed) or nil
     end
     local v = plain_field(typed.value, key)
     if v == nil then return nil end
@@ -192,14 +206,10 @@ end
 local function index(typed, step)
     local element = typed.class and typed.class:match "^(.*)%[%]$"
     if element then return {class = class_of(element), machine = typed.machine} end
+    if OTHERS[typed.class] then return other(typed) end
     local token = step.index
-    if not token then
-        return typed.class == "rshell.Command" and {class = "rshell.Command", machine = typed.machine} or nil
-    end
+    if not token then return nil end
     local key = token.kind == "string" and token.text:sub(2, -2) or token.kind == "number" and tonumber(token.text)
-    if typed.class == "rshell.Machine" or typed.class == "rshell.Command" then
-        return {class = "rshell.Command", machine = typed.machine}
-    end
     local v = key and plain_field(typed.value, key)
     return v and M.of_value(v) or nil
 end

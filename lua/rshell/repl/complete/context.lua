@@ -10,6 +10,7 @@ local modules = require "rshell.repl.complete.modules"
 local names = require "rshell.repl.complete.names"
 local options = require "rshell.repl.complete.options"
 local programs = require "rshell.repl.complete.programs"
+local shell = require "rshell.repl.complete.shell"
 local tokens = require "rshell.repl.tokens"
 local types = require "rshell.repl.types"
 local variables = require "rshell.repl.complete.variables"
@@ -26,10 +27,10 @@ local function command_names()
     return found
 end
 
-local function of_words(list)
+local function of_words(list, ending)
     return function()
         local found = {}
-        for i, word in ipairs(list) do found[i] = {text = word} end
+        for i, word in ipairs(list) do found[i] = {text = word, ending = ending} end
         return found
     end
 end
@@ -65,20 +66,25 @@ local function of_command(session, text)
     return ARGUMENT[kind](session, argument)
 end
 
+--- The machine where `!` runs; of many one that is connected.
 local function first_machine(session)
-    return not session.where.cluster and session.where.machine or nil
+    local cluster = session.where.cluster
+    if cluster then return require "rshell.cluster".connected(cluster) end
+    return session.where.machine
 end
 
---- A line for sh: a program first, then files.
-function M.of_program(session, text)
-    local machine = first_machine(session)
-    if not machine then return nil end
-    local word = text:match "[^%s=|;&<>()'\"]*$"
-    local before = text:sub(1, #text - #word)
-    if (before:find "^%s*$" or before:find "[|;&(]%s*$") and not word:find "/" then
-        return {source = programs.candidates, word = word, machine = machine, plain = true}
+--- A text for sh: a program first, then files.
+local function for_sh(machine, text)
+    local word = machine and shell.last_word(text)
+    if not word then return nil end
+    if word.is_first and not word.quote and not word.raw:find "/" then
+        return {source = programs.candidates, word = word.raw, machine = machine, plain = true}
     end
-    return {source = files.candidates, word = word, machine = machine, plain = true, shell = true, shown = files.base}
+    return {source = files.candidates, word = word.raw, machine = machine, shell = word, shown = files.base}
+end
+
+function M.of_program(session, text)
+    return for_sh(first_machine(session), text)
 end
 
 -- ---- Lua ----
@@ -87,6 +93,7 @@ local HOSTS = {ssh = true, SshMachine = true, cluster = true, jump = true}
 local OWN_FILES = {
     dofile = true, loadfile = true, keyfile = true, config = true, known_hosts = true, open = true, provide = true,
 }
+local KEEPS_TILDE = {keyfile = true, config = true, known_hosts = true}
 
 local function file_source(machine, word, quote, more)
     local what = {source = files.candidates, word = word, machine = machine, quote = quote, shown = files.base}
@@ -94,12 +101,32 @@ local function file_source(machine, word, quote, more)
     return what
 end
 
+--- The text of `m:path "/a"` and `m:path("/a") / "b"`, and whose path it is.
+local function written_path(list, i)
+    local at = list[i] and list[i].text == ")" and i - 1 or i
+    local text, before = list[at], list[at - 1]
+    if not text or text.kind ~= "string" or text.open or not before then return nil end
+    local part = text.text:match "^[\"'](.*)[\"']$"
+    if at == i and before.text == "/" then
+        local outer, machine = written_path(list, at - 2)
+        return outer and part and outer .. "/" .. part, machine
+    end
+    local name = at == i and at - 1 or at - 2
+    if not part or not list[name] or list[name].text ~= "path" then return nil end
+    local typed = types.at(list, name)
+    if typed and typed.machine then return part, typed.machine end
+end
+
 --- A string that follows a division belongs to the path before it.
 local function in_path(list, i, word, quote)
+    local text, machine = written_path(list, i)
+    if text then return file_source(machine, word, quote, {base_text = text}) end
     local typed = types.at(list, i)
     if not typed or not typed.machine or typed.value == nil then return nil end
     return file_source(typed.machine, word, quote, {base = typed.value})
 end
+
+local COMMANDS = {["rshell.Command"] = true, ["rshell.ClusterCommand"] = true}
 
 local SELF_FILES = {
     path = true, at = true, chdir = true, join = true, copy = true, move = true, rename = true, upload = true,
@@ -130,7 +157,11 @@ local function in_call(list, i, nth, word, quote)
     local typed = types.at(list, i)
     local here = require "rshell".here
     if name == "download" and nth == 1 or name == "upload" and nth == 0 then return file_source(here, word, quote) end
-    if typed and typed.machine and (typed.class == "rshell.Command" or name and SELF_FILES[name]) then
+    if name == "sh" and nth == 0 and typed and typed.member then
+        local script = for_sh(typed.machine, word)
+        if script then return script end
+    end
+    if typed and typed.machine and (COMMANDS[typed.class] or name and SELF_FILES[name]) then
         return file_source(typed.machine, word, quote)
     end
     if name and (OWN_FILES[name] or name == "copy") then return file_source(here, word, quote) end
@@ -148,14 +179,18 @@ local function in_string(list, i, inner)
     elseif sign == "=" and list[i - 2] and list[i - 2].kind == "name" then
         local name = list[i - 2].text
         if HOSTS[name] then return {source = hosts.candidates, word = word:match "[^,]*$", quote = quote} end
-        if OWN_FILES[name] then return file_source(require "rshell".here, word, quote) end
+        if OWN_FILES[name] then
+            return file_source(require "rshell".here, word, quote, {keeps_tilde = KEEPS_TILDE[name]})
+        end
         local value = options.values_at(list, i, word, quote)
         if value then return value end
     elseif sign == "[" then
         local typed = types.at(list, i - 2)
         local variable = of_variable(list, i - 2, word, quote)
         if variable then return variable end
-        if typed and typed.class == "rshell.Machine" and typed.machine and not word:find "/" then
+        if typed and typed.value and typed.class == "rshell.Results" then
+            return {source = of_words(typed.value.hosts, quote .. "]"), word = word}
+        elseif typed and typed.class == "rshell.Machine" and typed.machine and not word:find "/" then
             return {source = programs.candidates, word = word, machine = typed.machine, plain = true, quote = quote}
         elseif typed and typed.machine then
             return file_source(typed.machine, word, quote)

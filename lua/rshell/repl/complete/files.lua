@@ -3,6 +3,7 @@
 local machine = require "rshell.machine"
 local path = require "rshell.path"
 local pending = require "rshell.repl.complete.pending"
+local shell = require "rshell.repl.complete.shell"
 local view = require "rshell.view"
 
 local M = {}
@@ -19,22 +20,28 @@ local function ask(v, dir)
     return names
 end
 
---- The folder that a word of this view is in, as an absolute path.
-local function folder(v, what)
-    local dir = what.word:match "^.*/" or ""
-    if dir:find "^~/" and (what.plain or v.conn.kind == "local") then
-        local home = v.conn.kind == "local" and os.getenv "HOME" or rawget(v.conn, "home")
+local function home_of(v, m)
+    if v.conn.kind == "local" then return os.getenv "HOME" end
+    return pending.ask(v.conn, "home", math.huge, function() return m.home end)
+end
+
+--- The folder that a word of this view is in, as an absolute path; nil where that isn't known.
+local function folder(v, what, word)
+    local dir = word:match "^.*/" or ""
+    if dir:find "^~/" then
+        local home = home_of(v, what.machine)
         return home and home .. dir:sub(2)
     end
     if dir:sub(1, 1) == "/" then return dir end
-    local base = what.base and path.test(what.base)
-    if base then return base.text .. "/" .. dir end
-    return dir
+    local base = what.base_text or what.base and path.test(what.base).text
+    return base and base .. "/" .. dir or dir
 end
 
---- A name that sh would take apart.
-local function quote_for_sh(name)
-    return (name:gsub("[%s'\"\\$`*?;&|<>(){}%[%]!#]", "\\%0"))
+--- Nobody reads ~ in a string of Lua but a few options: it becomes the home folder.
+local function without_tilde(v, what)
+    local home = what.word:find "^~/" and not what.keeps_tilde and not what.shell and not what.plain
+        and home_of(v, what.machine)
+    if home then what.word = home .. what.word:sub(2) end
 end
 
 local function absolute(v, dir)
@@ -47,18 +54,25 @@ end
 
 function M.candidates(_, what)
     local v = machine.test(what.machine)
-    local dir = v and not v.conn.closed and folder(v, what)
+    if not v or v.conn.closed then return {} end
+    without_tilde(v, what)
+    local word = what.shell and what.shell.text or what.word
+    local dir = folder(v, what, word)
     if not dir then return {} end
     local question = ("files:%s:%s"):format(view.start_dir(v) or "", dir)
     local names = pending.ask(v.conn, question, AGE, absolute(v, dir)) or {}
-    local stem, before = what.word:match "[^/]*$", what.word:match "^.*/" or ""
+    local stem, before = word:match "[^/]*$", word:match "^.*/" or ""
     local found = {}
     for _, name in ipairs(names) do
         local is_folder = name:sub(-1) == "/"
         -- Hidden ones only for who asks for them.
         if (name:sub(1, 1) ~= "." or stem:sub(1, 1) == ".") and (is_folder or not what.folders) then
-            local ending = is_folder and "" or what.quote or what.shell and " " or ""
-            found[#found + 1] = {text = before .. (what.shell and quote_for_sh(name) or name), ending = ending}
+            local text, quote = before .. name, what.quote or ""
+            if what.shell then
+                text = shell.quote(text, what.shell.quote)
+                quote = (what.shell.quote or "") .. " "
+            end
+            found[#found + 1] = {text = text, ending = is_folder and "" or quote}
         end
     end
     return found

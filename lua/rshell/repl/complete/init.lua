@@ -61,9 +61,10 @@ function M.find(session, line, at, budget)
     local before = line:sub(1, at)
     local what = context.of(session, before, line:sub(at + 1))
     if not what then return {}, at, false end
+    local from = at - #what.word -- a source may read another word in its place: ~ is the home folder
     local ok, candidates = pcall(what.source, session, what)
     if not ok then candidates = {} end
-    return matching(candidates, what.word, folds_case()), at - #what.word, asking.late[1] and asking.late or false, what
+    return matching(candidates, what.word, folds_case()), from, asking.late[1] and asking.late or false, what
 end
 
 --- What all of them begin with.

@@ -9,6 +9,8 @@ local variables = require "rshell.repl.complete.variables"
 
 local M = {}
 
+local HAS_PROGRAMS = {["rshell.Machine"] = true, ["rshell.Cluster"] = true}
+
 local AGE = 60 -- seconds that fields of an object over there are remembered
 
 local function of_class(class, colon, found)
@@ -31,11 +33,20 @@ local function of_table(t, colon, found, depth)
     if type(more) == "table" and depth < 10 then of_table(more, colon, found, depth + 1) end
 end
 
+--- What came by value.
+local function keys_of(t)
+    local names = {}
+    for key in next, t do
+        if type(key) == "string" then names[#names + 1] = key end
+    end
+    return names
+end
+
 --- What the object that resolve() gives says its names are. `owner` and `question` tell it from others.
 local function of_object(owner, question, resolve, found)
     local function ask()
         local value = resolve()
-        local tell = value ~= nil and remote.teller(value)
+        local tell = value ~= nil and remote.teller(value) or type(value) == "table" and keys_of
         return tell and tell(value) or {}
     end
     for _, name in ipairs(pending.ask(owner, question, AGE, ask) or {}) do
@@ -47,7 +58,7 @@ function M.candidates(session, what)
     local typed, found = what.typed, {}
     if typed.class == "string" then
         of_table(string, true, found, 0)
-    elseif typed.class then
+    elseif typed.class and not typed.all_commands then
         of_class(typed.class, what.colon, found)
     end
     if type(typed.value) == "table" and typed.class ~= "rshell" then of_table(typed.value, what.colon, found, 0) end
@@ -60,7 +71,12 @@ function M.candidates(session, what)
         local there = variables.names(typed.value)
         table.move(there, 1, #there, #found + 1, found)
     end
-    if typed.class == "rshell.Machine" and typed.machine and not what.colon then
+    if typed.class == "rshell.Results" and typed.value and not what.colon then
+        for _, host in ipairs(typed.value.hosts) do
+            if host:find "^[%a_][%w_]*$" then found[#found + 1] = {text = host, about = typed.value[host].status} end
+        end
+    end
+    if HAS_PROGRAMS[typed.class] and typed.machine and not what.colon then
         local there = programs.candidates(session, {machine = typed.machine, word = what.word})
         table.move(there, 1, #there, #found + 1, found)
     end
