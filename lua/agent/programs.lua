@@ -63,9 +63,15 @@ local function start(command, stdin, stdout)
     return p, pump(p.stderr, output.stderr)
 end
 
+local function check_command(who, command)
+    if type(command) == "string" then return end
+    error(("bad argument #1 to '%s' (string expected, got %s)"):format(who, type(command)), 3)
+end
+
 --- As os.execute.
 function M.execute(command)
     if command == nil then return true end
+    check_command("execute", command)
     local p, errors, name = start(command, "null", "pipe")
     if not p then return nil, errors, name end
     return finish(p, {pump(p.stdout, output.stdout), errors})
@@ -128,6 +134,7 @@ function Pipe:__tostring() return self.closed and "file (closed)" or "file (a pr
 function M.popen(command, mode)
     mode = mode or "r"
     if mode ~= "r" and mode ~= "w" then error("bad argument #2 to 'popen' (invalid mode)", 2) end
+    check_command("popen", command)
     local reads = mode == "r"
     local p, errors, name = start(command, reads and "null" or "pipe", "pipe")
     if not p then return nil, errors, name end

@@ -159,6 +159,29 @@ spec.test("host", function(t)
     t.ok(host.uptime() > 0)
 end)
 
+spec.test("misuse is a usage error, and names the function as it was called", function(t)
+    for _, c in ipairs {
+        {"fs.stat()", "string expected, got nil"}, {"fs.size{}", "string expected, got table"},
+        {"fs.list('/', {x = 1})", "unknown option 'x'"}, {"fs.copy('/etc/passwd')", "#2 %(string expected"},
+        {"fs.symlink('/x')", "#2 %(string"}, {"fs.link('/x')", "#2 %(string"}, {"fs.rename('/x')", "#2 %(string"},
+        {"fs.delete('/nowhere', {x = 1})", "unknown option 'x'"}, {"fs.glob()", "#1 %(string"},
+        {"fs.tempdir{}", "#1 %(string"}, {"fs.walk()", "#1 %(string"}, {"fs.read('/x', -1)", "at least 0"},
+        {"fs.lines('/etc/passwd', 'q')", "expected"}, {"fs.chmod('/tmp', 'zzz')", "'zzz' is no mode"},
+        {"net.connect()", "#1 %(string"}, {"net.listen('x')", "number expected"}, {"net.resolve()", "#1 %(string"},
+        {"host.user{}", "#1 %(string"}, {"proc.run('ls')", "list of arguments"}, {"proc.kill('x')", "#1 %(number"},
+        {"proc.run({'ls'}, {cdw = '/'})", "no option 'cdw', did you mean 'cwd'?"}, {"proc.which()", "#1 %(string"},
+        {"proc.spawn({'ls'}, {timeout = 1})", "no option 'timeout'"}, {"proc.sleep('x')", "number expected"},
+    } do
+        local e = error_of(conn.execute, conn, c[1])
+        t.eq(e and e.kind, "usage", c[1])
+        t.match(e.message, "^" .. c[1]:match "^[%w.]+" .. ": .*" .. c[2])
+    end
+    t.eq(error_of(fs.stat, nil).message, "fs.stat: bad argument #1 (string expected, got nil)")
+    t.match(error_of(fs.stat, "a\0b").message, "can't hold a NUL byte")
+    t.match(error_of(conn.execute, conn, "os.execute {}").message, "bad argument #1 to 'execute'")
+    t.match(error_of(conn.execute, conn, "io.popen()").message, "bad argument #1 to 'popen'")
+end)
+
 spec.test("hash and json", function(t)
     local hash, json = conn.modules.hash, conn.modules.json
     for _, name in ipairs {"md5", "sha1", "sha256", "sha512", "xxh64"} do

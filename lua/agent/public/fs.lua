@@ -1,9 +1,10 @@
 -- `fs` in a connection: what the methods of paths do, with the path as the first argument.
 
-local answer = require "agent.public.check".answer
+local check = require "agent.public.check"
 local err = require "rshell.shared.error"
 local fs = require "rshell.sys.fs"
-local raising = require "agent.public.check".raising
+
+local answer, raising = check.answer, check.raising
 
 local M = {}
 
@@ -66,6 +67,7 @@ end
 
 --- What a pattern means in a folder, or without one in the working directory.
 function M.glob(folder, pattern, opts)
+    check.text("fs.glob", 1, folder)
     if type(pattern) ~= "string" then folder, pattern, opts = ".", folder, pattern end
     local paths, stats = answer("search", folder, fs.glob(folder, pattern, opts or {}))
     return paths, opts and opts.stat and stats or nil
@@ -73,6 +75,8 @@ end
 
 --- Whether a pattern means a path; looks at no file.
 function M.match(path, pattern)
+    check.text("fs.match", 1, path)
+    check.text("fs.match", 2, pattern)
     return (answer("match", path, fs.match(pattern, path)))
 end
 
@@ -109,6 +113,7 @@ function M.iterdir(path) return M.walk(path, {depth = 1}) end
 
 --- The lines of a file, without their ends, or with them ("L").
 function M.lines(path, format)
+    if format ~= nil and format ~= "l" and format ~= "L" then err.usage 'fs.lines: "l" or "L" expected' end
     local file = answer("open", path, fs.open(path, "r"))
     return function()
         local line = file:read(format or "l")
@@ -127,35 +132,43 @@ end
 
 --- Makes path a link to target, or another name of it.
 function M.symlink(path, target)
+    check.text("fs.symlink", 1, path)
+    check.text("fs.symlink", 2, target)
     answer("make the link", path, fs.symlink(target, path))
     return path
 end
 
 function M.link(path, target)
+    check.text("fs.link", 1, path)
+    check.text("fs.link", 2, target)
     answer("make the link", path, fs.link(target, path))
     return path
 end
 
 --- A name that ends with a slash is the folder that it goes into.
-local function destination(path, to)
+local function destination(who, path, to)
+    check.text(who, 1, path)
+    check.text(who, 2, to)
     return to:sub(-1) == "/" and to .. path:match "([^/]*)/*$" or to
 end
 
 --- The new path.
 function M.copy(path, to, opts)
-    to = destination(path, to)
+    to = destination("fs.copy", path, to)
     answer("copy", path, fs.copy(path, to, opts or {}))
     return to
 end
 
 function M.move(path, to)
-    to = destination(path, to)
+    to = destination("fs.move", path, to)
     answer("move", path, fs.move(path, to))
     return to
 end
 
 --- Moves it to another name in the same folder.
 function M.rename(path, name)
+    check.text("fs.rename", 1, path)
+    check.text("fs.rename", 2, name)
     if name == "" or name:find "[/\0]" then err.usage("rename: %q is no name", name) end
     return M.move(path, (path:gsub("[^/]*/*$", "") .. name))
 end
@@ -164,4 +177,4 @@ function M.tempdir(prefix)
     return (answer("make a folder", nil, fs.mktemp_dir(prefix)))
 end
 
-return M
+return check.public("fs", M)

@@ -1,9 +1,9 @@
 -- `host` in a connection: facts about the machine.
 
+local check = require "agent.public.check"
 local host = require "rshell.sys.host"
-local raising = require "agent.public.check".raising
 
 local M = {}
-for name, fn in next, host do M[name] = raising("look at the machine", fn) end
+for name, fn in next, host do M[name] = check.raising("look at the machine", fn) end
 
-return M
+return check.public("host", M)

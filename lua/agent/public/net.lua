@@ -1,10 +1,10 @@
 -- `net` in a connection: sockets.
 
+local check = require "agent.public.check"
 local net = require "rshell.sys.net"
-local raising = require "agent.public.check".raising
 
-return {
-    connect = raising("connect to", net.connect),
-    listen = raising("listen on", net.listen),
-    resolve = raising("resolve", net.resolve),
-}
+return check.public("net", {
+    connect = check.raising("connect to", net.connect),
+    listen = check.raising("listen on", net.listen),
+    resolve = check.raising("resolve", net.resolve),
+})

@@ -1,18 +1,27 @@
 -- `proc` in a connection: programs.
 
-local answer = require "agent.public.check".answer
+local check = require "agent.public.check"
 local err = require "rshell.shared.error"
+local options = require "rshell.shared.options"
 local proc = require "rshell.sys.proc"
 local task = require "rshell.task"
 
+local answer = check.answer
+
 local M = {}
 
-local function spec_of(who, argv, opts)
-    if type(argv) ~= "table" or type(argv[1]) ~= "string" then
-        err.usage("%s: a list of arguments expected", who)
-    end
+local SPAWN = {
+    env = "table", cwd = "string", umask = "umask", user = "string|number", stdin = "string|table",
+    stdout = "string|table", stderr = "string|table", pty = "boolean|table", keep = "boolean",
+}
+local RUN = {input = "string", max_output = "bytes", timeout = "seconds", line_timeout = "seconds"}
+for name, kinds in next, SPAWN do RUN[name] = kinds end
+
+local function spec_of(who, argv, opts, known)
+    if type(argv) ~= "table" or type(argv[1]) ~= "string" then err.usage("%s: a list of arguments expected", who) end
+    opts = options.check(who, opts, known)
     local spec = {}
-    for k, v in next, opts or {} do spec[k] = v end
+    for k, v in next, opts do spec[k] = v end
     spec.argv = argv
     return spec
 end
@@ -25,14 +34,14 @@ end
 --- Starts a program: an object with pids, stdin, stdout, stderr, wait(seconds), kill(signal). Its output is a pipe
 --- unless opts say something else.
 function M.spawn(argv, opts)
-    local spec = spec_of("spawn", argv, opts)
+    local spec = spec_of("proc.spawn", argv, opts, SPAWN)
     spec.stdout, spec.stderr = spec.stdout or "pipe", spec.stderr or "pipe"
     return (started(argv, proc.spawn(spec)))
 end
 
 --- Runs it: code, stdout, stderr, and the signal that ended it.
 function M.run(argv, opts)
-    local r = started(argv, proc.run(spec_of("run", argv, opts)))
+    local r = started(argv, proc.run(spec_of("proc.run", argv, opts, RUN)))
     local exit = r.exits[1]
     return exit.code, r.stdout, r.stderr, exit.signal
 end
@@ -48,6 +57,7 @@ end
 
 --- The path of a program.
 function M.which(name)
+    check.text("proc.which", 1, name)
     return (answer("find", name, proc.which({name}, os.getenv "PATH" or "/usr/bin:/bin", M.cwd())))
 end
 
@@ -55,4 +65,4 @@ function M.cwd() return (answer("look at the working directory", nil, proc.cwd()
 
 M.sleep = task.sleep
 
-return M
+return check.public("proc", M)
