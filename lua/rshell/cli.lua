@@ -73,6 +73,17 @@ local function run_nothing(values, argv, first, version)
     return 2
 end
 
+local AS_HOST = "; the host is for rshell exec -H %s -- COMMAND, or :host at the prompt"
+
+--- Whether it is written down as a host's name.
+local function is_host(name)
+    local ok, names = pcall(require "rshell.hosts".names)
+    for _, known in ipairs(ok and names or {}) do
+        if known == name then return true end
+    end
+    return false
+end
+
 local function main(argv, version)
     local values = {}
     local own = helper(argv)
@@ -97,7 +108,8 @@ local function main(argv, version)
         return require "rshell.cli.run".run(values, argv, first, word)
     end
     local meant = near.suffix(name, commands)
-    fail.usage("no subcommand or file '%s'%s", name, meant ~= "" and meant or "; see rshell --help")
+    if meant == "" then meant = is_host(name) and AS_HOST:format(name) or "; see rshell --help" end
+    fail.usage("no subcommand or file '%s'%s", name, meant)
 end
 
 -- What would stay behind: temporary folders.

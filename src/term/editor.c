@@ -36,6 +36,8 @@ static struct {
     struct termios settings; /* as we found them */
     bool hidden;
     bool tall;        /* the line is drawn by us */
+    bool searching;   /* what stands there is a search */
+    bool stopped;     /* by ourselves: the signal that lets us go on is on its way */
     bool interrupted; /* while a line was shown and nobody awaited an event */
     char *ended;      /* the line that readline has ended itself */
     rs_editor_event event;
@@ -44,9 +46,14 @@ static struct {
 
 /* ---- what stands on the screen ---- */
 
+static bool is_search(void)
+{
+    return RL_ISSTATE(RL_STATE_ISEARCH | RL_STATE_NSEARCH);
+}
+
 static bool is_tall(int rows, int columns)
 {
-    if (RL_ISSTATE(RL_STATE_ISEARCH | RL_STATE_NSEARCH) || rows < 1 || columns < 2)
+    if (is_search() || rows < 1 || columns < 2)
         return false;
     return rs_tall_is(rl_line_buffer, e.prompt, (size_t)rows, (size_t)columns);
 }
@@ -74,6 +81,12 @@ static void redisplay(void)
         rl_on_new_line();
     }
     e.tall = false;
+    /* readline only draws what is different, and errs where the lines of a search differ in number. */
+    if (e.searching) {
+        rl_clear_visible_line();
+        rl_on_new_line();
+    }
+    e.searching = is_search();
     rl_redisplay();
 }
 
@@ -161,7 +174,7 @@ static void leave_line(void)
         uv_signal_stop(e.signals[i]);
     uv_prepare_stop(e.redraw);
     rl_callback_handler_remove();
-    e.hidden = e.tall = false;
+    e.hidden = e.tall = e.searching = e.stopped = false;
     e.interrupted = false;
     e.state = IDLE;
     rs_above_set(false);
@@ -288,6 +301,7 @@ static void stop_ourselves(void)
 {
     rl_deprep_terminal();
     uv_signal_stop(e.signals[STOP]);
+    e.stopped = true;
     raise(SIGTSTP);
     watch(STOP);
 }
@@ -299,6 +313,10 @@ static void on_signal(uv_signal_t *h, int sig)
         return;
     if (sig == SIGWINCH) {
         rl_resize_terminal();
+        return;
+    }
+    if (sig == SIGCONT && e.stopped) {
+        e.stopped = false; /* the line is there again */
         return;
     }
     if (sig == SIGTSTP)

@@ -306,6 +306,8 @@ end)
 
 spec.test("stopped by Ctrl-Z and continued", function(t)
     local s = open(t)
+    s:line "print 'before'"
+    s:see "\nbefore\n"
     s:type "half"
     s:see "rsh> half"
     s:keys "C-z"
@@ -313,7 +315,7 @@ spec.test("stopped by Ctrl-Z and continued", function(t)
     s:line "echo a shell"
     s:see "\na shell\n"
     s:line "fg"
-    s:see "rsh> half\n$"
+    s:see "\nrsh> half\n$"
     s:type "way"
     s:see "rsh> halfway\n$"
     s:keys "C-u"
@@ -545,6 +547,66 @@ spec.test("history is there for the next prompt, and searched", function(t)
     s:keys "C-u"
     leave(s)
     leave(two)
+end)
+
+spec.test("a search that found several lines leaves nothing of them", function(t)
+    local s = open(t)
+    s:line "do"
+    s:line "print 'one'"
+    s:line "end"
+    s:see "\none\n"
+    s:keys "C-r"
+    s:type "print"
+    s:see "search%)`print': do\n  print 'one'\nend\n$"
+    s:keys "C-g"
+    s:see "\none\nrsh>\n$"
+    s:type "6 *"
+    s:see "\none\nrsh> 6 %*\n$"
+    s:keys("C-u", "C-r")
+    s:type "print"
+    s:see "search%)`print': do\n"
+    s:keys "C-c"
+    s:see "\none\nrsh> do\n  print 'one'\nend%^C\nrsh>\n$"
+    leave(s)
+end)
+
+spec.test("io.read is ended by Ctrl-C, and holds up no task", function(t)
+    local s = open(t)
+    s:line "spawn(function() sleep(0.1) print 'a task' end) io.read()"
+    s:see "\na task\n"
+    s:keys "C-c"
+    s:see "interrupted\nrsh>\n$"
+    s:line "io.read():upper()"
+    s:line "typed"
+    s:see "\nTYPED\nrsh>\n$"
+    leave(s)
+end)
+
+spec.test("!! is the last line for the shell once more; a program that Ctrl-C ends", function(t)
+    local s = open(t)
+    s:line "!!"
+    s:see "no line with ! came before"
+    s:line "!echo one"
+    s:see "\none\nrsh>\n$"
+    s:line "!! two"
+    s:see "\n!echo one two\none two\nrsh>\n$"
+    s:line "!echo begun; sleep 1000"
+    s:see "\nbegun\n"
+    s:keys "C-c"
+    s:see "%^C\nended by signal INT\nrsh>\n$"
+    s:line ":jobs x"
+    s:see ":jobs takes no argument"
+    leave(s)
+end)
+
+spec.test("help fits the window", function(t)
+    local s = open(t)
+    tmux("resize-window", "-t", s.name, "-x", 44, "-y", 24)
+    s:line ":help"
+    s:see "\n  :trace on|off\n    tells each round trip over SSH and each\n    frame, and how many a line took\n"
+    s:line ":doc rshell.TunnelOptions"
+    s:see "\n  reverse  "
+    leave(s)
 end)
 
 spec.test("several lines are recalled as one, and Up moves in them", function(t)

@@ -101,6 +101,9 @@ local function report_syntax(what)
     local e = {kind = "parse", file = what.file, line = tonumber(number), message = message}
     if number then e.message = ("%s:%s: %s"):format(what.name, number, text) end
     if line then e.message = ("%s\n  %s | %s"):format(e.message, number, line) end
+    if load("return " .. what.code, "=?", "t") then
+        e.hint = "a script shows values with print(...); at the prompt, rshell -i, they show themselves"
+    end
     report.failure("", require "rshell.shared.error".new(e))
     return 1
 end

@@ -7,7 +7,7 @@ local M = {}
 
 local CODES = {
     number = "36", string = "32", constant = "35", key = "34", object = "1;34", dim = "2", error = "31", good = "32",
-    name = "1", heading = "1;33",
+    name = "1", heading = "1;4",
 }
 
 local on

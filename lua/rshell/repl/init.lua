@@ -11,6 +11,7 @@ local opened = require "rshell.opened"
 local read = require "rshell.repl.read"
 local task = require "rshell.task"
 local term = require "rshell.term"
+local typed = require "rshell.repl.typed"
 local where = require "rshell.repl.where"
 
 local M = {}
@@ -188,6 +189,7 @@ function M.run(opts)
     end)
     _G.arg = opts.arg or {}
     read.open(session)
+    typed.install(session)
     editor.divert_interrupts(true)
     M.running = true
     greet(session)

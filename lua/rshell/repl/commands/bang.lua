@@ -22,6 +22,7 @@ function M.tell_status(e)
     local why = e.signal and "ended by signal " .. e.signal or ("exit status %d"):format(e.code)
     -- It may have left the terminal with its mouse and keypad modes.
     if e.signal and colour.is_on() then io.write(RESET) end
+    if e.signal == "INT" then io.stderr:write "\n" end -- the terminal has written ^C
     io.stderr:write(colour.paint("dim", why), "\n")
     return false
 end
@@ -46,9 +47,19 @@ local function run_everywhere(session, line)
     return #results.failed == 0
 end
 
+--- `!!` is the last line once more, with what stands behind it.
+local function again(session, more)
+    if not session.last_shell then err.usage "no line with ! came before" end
+    local line = session.last_shell .. more
+    io.write(colour.paint("dim", "!" .. words.escape(line)), "\n")
+    return line
+end
+
 --- Runs a line; false when it didn't succeed.
 function M.run(session, line)
     line = line:match "^%s*(.-)%s*$"
+    if line:sub(1, 1) == "!" then line = again(session, line:sub(2)) end
+    if line ~= "" then session.last_shell = line end
     local cd = not session.where.cluster and as_cd(line)
     if cd then
         require "rshell.repl.commands.cd".run(session, cd[2] or "")

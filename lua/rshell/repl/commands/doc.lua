@@ -3,6 +3,7 @@ local docs = require "rshell.repl.docs"
 local err = require "rshell.shared.error"
 local layout = require "rshell.output.layout"
 local near = require "rshell.shared.near"
+local page = require "rshell.repl.page"
 local term = require "rshell.term"
 local types = require "rshell.repl.types"
 
@@ -12,21 +13,15 @@ local M = {
 }
 
 local function members_of(class)
-    local rows = docs.members(class)
-    local width = 0
-    for _, row in ipairs(rows) do width = math.max(width, #row.name) end
-    local _, columns = term.size()
-    local room = math.max((columns or 80) - width - 5, 20)
-    for _, row in ipairs(rows) do
-        io.write("  ", colour.paint("name", ("%-" .. width .. "s"):format(row.name)), "  ")
-        io.write(table.concat(layout.wrap(row.about, room), "\n" .. (" "):rep(width + 4)), "\n")
-    end
+    local rows = {}
+    for i, member in ipairs(docs.members(class)) do rows[i] = {member.name, member.about} end
+    page.rows(rows)
 end
 
 local function about_class(class)
     local found = docs.class(class)
-    io.write(colour.paint("heading", class), "\n")
-    if found.doc ~= "" then io.write(found.doc, "\n") end
+    page.heading(class)
+    if found.doc ~= "" then page.text(found.doc) end
     members_of(class)
 end
 
@@ -42,10 +37,10 @@ local function about_options(class)
 end
 
 local function about_member(member)
-    io.write(colour.paint("heading", member.signature), "\n")
-    if member.doc ~= "" then io.write(member.doc, "\n") end
+    page.heading(member.signature)
+    if member.doc ~= "" then page.text(member.doc) end
     for _, line in ipairs(member.lines) do
-        io.write("  ", line, "\n")
+        page.text(line, 2)
         local options = line:match "^%w+: ([%w_.]+Options)%f[^%w_.]"
         if options and docs.class(options) then about_options(options) end
     end

@@ -1,21 +1,14 @@
 local colour = require "rshell.repl.colour"
+local page = require "rshell.repl.page"
 
 local M = {
     name = "help", args = "[NAME]", complete = "command",
     about = "tells about the prompt, or about one name",
 }
 
-local function columns(rows)
-    local width = 0
-    for _, row in ipairs(rows) do width = math.max(width, #row[1]) end
-    for _, row in ipairs(rows) do
-        io.write("  ", colour.paint("name", ("%-" .. width .. "s"):format(row[1])), "  ", row[2], "\n")
-    end
-end
-
 local LINES = {
     {"x = 1 + 1", "Lua; an expression shows its value, _ is the last one, locals stay"},
-    {"!df -h", "a program on the machine that :host has set, on this terminal"},
+    {"!df -h", "a program on the machine that :host has set, on this terminal; !! again"},
     {"m = ssh \"web1\"", "a machine; m.uptime() runs a program there, m:path(\"/etc\"):list() lists"},
     {"spawn(f)", "a task; it goes on while you type"},
 }
@@ -28,22 +21,23 @@ local KEYS = {
 }
 
 local function overview()
-    io.write(colour.paint("heading", "Lines"), "\n")
-    columns(LINES)
-    io.write(colour.paint("heading", "Keys"), "\n")
-    columns(KEYS)
-    io.write(colour.paint("heading", "Commands"), "\n")
+    page.heading "Lines"
+    page.rows(LINES)
+    page.heading "Keys"
+    page.rows(KEYS)
+    page.heading "Commands"
     local rows = {}
     for i, command in ipairs(require "rshell.repl.commands".all()) do
         rows[i] = {(":%s %s"):format(command.name, command.args):gsub(" $", ""), command.about}
     end
-    columns(rows)
+    page.rows(rows)
     io.write(colour.paint("dim", ":help NAME and :doc m.tunnel say more; so does the manual page rshell(1)"), "\n")
 end
 
 local function about_command(command)
-    io.write(colour.paint("name", (":%s %s"):format(command.name, command.args)), "\n", command.about, "\n")
-    if command.more then io.write(command.more, "\n") end
+    io.write(colour.paint("name", (":%s %s"):format(command.name, command.args)), "\n")
+    page.text(command.about)
+    if command.more then page.text(command.more) end
 end
 
 function M.run(session, name)

@@ -54,6 +54,10 @@ function M.run(session, line)
     local word, argument = line:match "^%s*(%S*)%s*(.-)%s*$"
     local command = M.find(word) or #word > 1 and abbreviated(word)
     if not command then return unknown(word) end
+    if command.args == "" and argument ~= "" then
+        io.stderr:write(colour.paint("error", (":%s takes no argument"):format(command.name)), "\n")
+        return false
+    end
     if command.in_line then return command.run(session, argument) end
     local ok, result = eval.protected(session, command.run, session, argument)
     if not ok then eval.tell(result) end
