@@ -87,23 +87,35 @@ local function is_too_deep()
     err.usage("more than %d calls inside each other", NESTED)
 end
 
---- Sends a call: what finish waits with.
----@param target integer a reference of the other side's, 0 for its root
----@param name string|integer? a method, or an operation
-function Peer:start(target, name, ...)
+--- Sends a call: its number, and whether who sends more should wait for room. It is known before it is sent: whatever
+--- interrupts us, its answer is known.
+local function say(self, call, target, name, ...)
     if self.why then closed(self) end
     local id = self.last % 0xffffffff + 1
     self.last = id
-    local call = {false, false, id = id, n = false, done = nil, event = nil} -- or a future: it need not grow
     local depth = task.locals "depth"
     if depth then target = depth <= NESTED and {target, depth} or is_too_deep() end
-    self.calls[id] = call -- before it is sent: whatever interrupts us, its answer is known
+    self.calls[id] = call
     local sent, e = hand_out(self, FRAME.CALL, id, target, name, ...)
     if not sent and e then
         self.calls[id] = nil
         error(e, 0)
     end
-    if sent and e then call.crowded = true end
+    return id, sent and e
+end
+
+local function new_call(id)
+    return {false, false, id = id, n = false, done = nil, event = nil} -- or a future: it need not grow
+end
+
+--- Sends a call: what finish waits with.
+---@param target integer a reference of the other side's, 0 for its root
+---@param name string|integer? a method, or an operation
+function Peer:start(target, name, ...)
+    local call = new_call(false)
+    local id, crowded = say(self, call, target, name, ...)
+    call.id = id
+    if crowded then call.crowded = true end
     return call
 end
 
@@ -150,9 +162,49 @@ function Peer:finish(call)
     return self:answer(call)
 end
 
+-- A call that waits for its answer past the reader has no table: that is made where something else comes of it.
+local PAST = true
+
+local function note(self, id)
+    local call = new_call(id)
+    self.calls[id] = call
+    return call
+end
+
+--- What comes of a call that wasn't answered past the reader.
+local function otherwise(self, id, ok, direct, e)
+    local call = self.answers[id]
+    self.answers[id] = nil
+    if not ok and self.port:unread(id) then call = {raised = {value = direct}} end
+    if not ok and not call then
+        if not self.why then self:cancel(note(self, id)) end
+        error(direct, 0)
+    end
+    self.calls[id] = nil
+    if ok and direct == nil then self:fail(e) end
+    return self:answer(call or {})
+end
+
+local function answered(self, id, ok, direct, ...)
+    if not ok or not direct then return otherwise(self, id, ok, direct, ...) end
+    self.calls[id] = nil
+    return ...
+end
+
+--- Waits for the answer to a call that was sent.
+local function await(self, id, crowded)
+    if self.answers[id] then return otherwise(self, id, true, false) end
+    if crowded then
+        local call = note(self, id)
+        call.crowded = true
+        return self:finish(call)
+    end
+    return answered(self, id, pcall(self.port.answer, self.port, id))
+end
+
 --- Calls and waits for the results.
 function Peer:call(target, name, ...)
-    return self:finish(self:start(target, name, ...))
+    return await(self, say(self, PAST, target, name, ...))
 end
 
 --- Tells something about a reference, without an answer.
@@ -317,6 +369,10 @@ local function call_of(self, id)
     local call = self.calls[id]
     if not call then error("an answer came to a call that was never made", 0) end
     self.calls[id] = nil
+    if call ~= PAST then return call end
+    call = {}
+    self.answers[id] = call
+    self.port:answered(id)
     return call
 end
 
@@ -409,8 +465,7 @@ local function run(self, worker)
     local ok, e
     repeat ok, e = pcall(work, self, worker) until not survives(self, e)
     if ok or self.why or worker.spent then return end
-    local why = self.farewell or err.is(e) and e.message or tostring(e)
-    self:close(self.explain and self.explain(why) or why)
+    self:fail(e)
 end
 
 function hire(self)
@@ -421,6 +476,12 @@ end
 
 -- ---- life ----
 
+--- Ends it since something came that is not to be.
+function Peer:fail(e)
+    local why = self.farewell or err.is(e) and e.message or tostring(e)
+    self:close(self.explain and self.explain(why) or why)
+end
+
 --- Fails everybody who waits; why says what has happened.
 ---@param why string
 function Peer:close(why)
@@ -429,7 +490,7 @@ function Peer:close(why)
     self.port:close()
     for id, call in pairs(self.calls) do
         self.calls[id] = nil
-        done(call)
+        if call ~= PAST then done(call) end
     end
     for _, worker in pairs(self.workers) do worker.task:cancel() end
     self.sweep:notify()
@@ -479,7 +540,7 @@ function M.new(port, how)
     local self = setmetatable({
         port = port, serve = how.serve, on_event = how.on_event, on_close = how.on_close, host = how.host,
         discard = how.discard, explain = how.explain,
-        calls = {}, last = 0, events = {}, workers = {}, latest = 0, early = {}, kept = {}, kept_by = {},
+        calls = {}, answers = {}, last = 0, events = {}, workers = {}, latest = 0, early = {}, kept = {}, kept_by = {},
         last_kept = 0, given = {}, given_n = 0, told = {}, dropped = {}, sweep = task.event(), greeted = task.event(),
         gone = task.event(),
     }, Peer)

@@ -397,6 +397,12 @@ bool rs_task_wait_here(lua_State *L, rs_wait *w, double seconds)
     return true;
 }
 
+bool rs_task_waits_in_place(const rs_wait *w)
+{
+    const rs_task *t = w->wake == task_wake ? w->waiter : NULL;
+    return t && t->in_place;
+}
+
 /* ---- a task from its first line to its last ---- */
 
 /* Gives an error object the traceback that it lacks, and keeps the text for who reports it. The error of a task that was closed is

@@ -44,6 +44,10 @@ bool rs_task_goes_on(lua_State *L);
  * on in a loop (continuations would nest); w->status is as above. Elsewhere false: `return rs_task_wait_for(...)`. */
 bool rs_task_wait_here(lua_State *L, rs_wait *w, double seconds);
 
+/* Whether who waits with w is suspended on the C stack: it may run after tasks that are woken later. All others run in the order
+ * in which they are woken. */
+bool rs_task_waits_in_place(const rs_wait *w);
+
 /* Raises kind `usage` unless the caller is a Lua state that runs inside a task. */
 void rs_task_check(lua_State *L);
 

@@ -4,13 +4,20 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "loop/task.h"
 #include "rpc/pipe.h"
 
 enum {
     MAX_MESSAGE = 1088 * 1024 * 1024, /* a value of 1 GiB, and what is around it */
     LONG = 128 * 1024,                /* bytes that one of several frames has room for at first */
     MANY = 8 * 1024 * 1024,           /* bytes of messages that nobody has taken; more waits on the link */
+    BUCKETS = 64,
 };
+
+/* Those that wait for answers, the first one first: answers mostly come in the order of the calls. */
+typedef struct bucket {
+    rs_answer *first, *last;
+} bucket;
 
 struct rs_port {
     rs_link_user user;
@@ -21,7 +28,10 @@ struct rs_port {
     rs_message *partial; /* of which frames are still to come; NULL for none */
     size_t room;         /* bytes that it can have before it has to grow */
     rs_wait *taker, *spare;
-    struct rs_wait **waiters; /* for room */
+    uint64_t came; /* messages */
+    bucket expected[BUCKETS];
+    rs_message *answers, **last_answer; /* that have come and were not taken */
+    struct rs_wait **waiters;           /* for room */
     size_t nwaiters, cwaiters;
     char why[256];
 };
@@ -61,9 +71,48 @@ static void add_message(rs_port *p, rs_message *m)
     }
 }
 
+static bucket *bucket_of(rs_port *p, uint32_t id)
+{
+    return &p->expected[id % BUCKETS];
+}
+
+static rs_answer *find_answer(rs_port *p, uint32_t id)
+{
+    rs_answer *a = bucket_of(p, id)->first;
+    while (a && a->id != id)
+        a = a->next;
+    return a;
+}
+
+static void forget_answer(rs_port *p, rs_answer *a)
+{
+    bucket *b = bucket_of(p, a->id);
+    *(a->before ? &a->before->next : &b->first) = a->next;
+    *(a->next ? &a->next->before : &b->last) = a->before;
+}
+
+/* An answer goes to who waits for it where that changes no order: the reader has taken all that came before, and tasks that
+ * are woken run in the order in which they were woken, so that what comes next finds the answer taken. */
+static bool give_answer(rs_port *p, rs_message *m)
+{
+    if (m->type != RS_FRAME_REPLY || p->first || !p->taker)
+        return false;
+    rs_answer *a = find_answer(p, m->id);
+    if (!a || a->by_reader || rs_task_waits_in_place(&a->wait))
+        return false;
+    forget_answer(p, a);
+    *p->last_answer = m;
+    p->last_answer = &m->next;
+    rs_wait_done(&a->wait, 0);
+    return true;
+}
+
 /* Takes it. */
 static void queue(rs_port *p, rs_message *m)
 {
+    m->number = ++p->came;
+    if (give_answer(p, m))
+        return;
     add_message(p, m);
     p->bytes += m->len + sizeof *m;
     if (p->bytes > MANY && !p->paused) {
@@ -179,6 +228,7 @@ rs_port *rs_port_new(rs_link *k, uint16_t context, bool controller)
     if (!p)
         return NULL;
     p->last = &p->first;
+    p->last_answer = &p->answers;
     p->user.frame = on_frame;
     p->user.room = on_room;
     p->user.broken = on_broken;
@@ -199,6 +249,24 @@ static void leave(rs_port *p)
     rs_link_del(&p->user);
 }
 
+static void free_messages(rs_message *m)
+{
+    for (rs_message *next; m; m = next) {
+        next = m->next;
+        free(m);
+    }
+}
+
+static void end_answers(rs_port *p)
+{
+    for (bucket *b = p->expected; b < p->expected + BUCKETS; b++) {
+        for (rs_answer *a; (a = b->first);) {
+            forget_answer(p, a);
+            rs_wait_done(&a->wait, RS_ECLOSED);
+        }
+    }
+}
+
 void rs_port_free(rs_port *p)
 {
     if (!p)
@@ -208,12 +276,10 @@ void rs_port_free(rs_port *p)
     leave(p);
     on_room(&p->user);
     wake_taker(p, RS_ECLOSED);
+    end_answers(p);
     rs_pipes_fini(&p->pipes);
-    while (p->first) {
-        rs_message *m = p->first;
-        p->first = m->next;
-        free(m);
-    }
+    free_messages(p->first);
+    free_messages(p->answers);
     free(p->partial);
     free(p->waiters);
     free(p);
@@ -278,6 +344,61 @@ rs_message *rs_port_take(rs_port *p)
             rs_link_pause(p->user.link, false);
     }
     return m;
+}
+
+static void abandon_answer(rs_wait *w)
+{
+    rs_answer *a = (rs_answer *)((char *)w - offsetof(rs_answer, wait));
+    forget_answer(w->op, a);
+}
+
+void rs_port_expect(rs_port *p, rs_answer *a, uint32_t id, bool by_reader)
+{
+    bucket *b = bucket_of(p, id);
+    rs_wait_init(&a->wait, abandon_answer, p);
+    a->id = id;
+    a->by_reader = by_reader;
+    a->next = NULL;
+    a->before = b->last;
+    *(b->last ? &b->last->next : &b->first) = a;
+    b->last = a;
+}
+
+void rs_port_answered(rs_port *p, uint32_t id)
+{
+    rs_answer *a = find_answer(p, id);
+    if (!a)
+        return;
+    forget_answer(p, a);
+    rs_wait_done(&a->wait, 0);
+}
+
+rs_message *rs_port_answer(rs_port *p, const rs_answer *a)
+{
+    rs_message **at = &p->answers;
+    while (*at && (*at)->id != a->id)
+        at = &(*at)->next;
+    rs_message *m = *at;
+    if (!m)
+        return NULL;
+    *at = m->next;
+    if (!*at)
+        p->last_answer = at;
+    m->next = NULL;
+    return m;
+}
+
+void rs_port_return(rs_port *p, rs_message *m)
+{
+    rs_message **at = &p->first;
+    while (*at && (*at)->number < m->number)
+        at = &(*at)->next;
+    m->next = *at;
+    *at = m;
+    if (!m->next)
+        p->last = &m->next;
+    p->bytes += m->len + sizeof *m;
+    wake_taker(p, 0);
 }
 
 static void abandon_taker(rs_wait *w)

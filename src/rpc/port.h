@@ -15,6 +15,7 @@ typedef struct rs_port rs_port;
 typedef struct rs_message {
     struct rs_message *next;
     const void *owner; /* for who takes it */
+    uint64_t number;   /* in the order in which they came */
     uint8_t type;
     uint32_t id;
     size_t len;
@@ -35,6 +36,26 @@ void rs_port_await_room(rs_port *p, rs_wait *w);
 
 /* The oldest message that has come, which the caller frees; NULL when there is none. */
 rs_message *rs_port_take(rs_port *p);
+
+/* Somebody who waits for one answer; lives on the stack of the waiting call. */
+typedef struct rs_answer {
+    rs_wait wait;
+    uint32_t id;
+    bool by_reader; /* as other messages, not by the way round the reader */
+    struct rs_answer *next, *before;
+} rs_answer;
+
+/* a->wait is done when the REPLY with this id has come, past the reader; rs_port_answer takes it. It goes to the reader as other
+ * messages do where that has not taken all that came before, where who waits may run after the reader, or when by_reader is
+ * set. Who has it then says rs_port_answered. RS_ECLOSED when the port is freed. */
+void rs_port_expect(rs_port *p, rs_answer *a, uint32_t id, bool by_reader);
+void rs_port_answered(rs_port *p, uint32_t id);
+
+/* What has come for it, which the caller frees; NULL where the reader got it. */
+rs_message *rs_port_answer(rs_port *p, const rs_answer *a);
+
+/* Gives the reader what was taken, before what has come later. */
+void rs_port_return(rs_port *p, rs_message *m);
 
 /* w is done when there is one, or when none will come: RS_ECLOSED. One waiter. */
 int rs_port_await(rs_port *p, rs_wait *w);

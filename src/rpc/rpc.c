@@ -9,10 +9,24 @@
 void rs_rpc_class(lua_State *L, const char *name, const luaL_Reg *methods)
 {
     luaL_newmetatable(L, name);
-    luaL_setfuncs(L, methods, 0);
+    lua_pushvalue(L, -1);
+    luaL_setfuncs(L, methods, 1);
     lua_pushvalue(L, -1);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
+}
+
+/* The metatable is the method's upvalue: it need not be looked for by its name. */
+void *rs_rpc_self(lua_State *L, const char *name)
+{
+    void *self = lua_touserdata(L, 1);
+    if (self && lua_getmetatable(L, 1)) {
+        bool is_one = lua_rawequal(L, -1, lua_upvalueindex(1));
+        lua_pop(L, 1);
+        if (is_one)
+            return self;
+    }
+    return luaL_checkudata(L, 1, name);
 }
 
 typedef struct constant {

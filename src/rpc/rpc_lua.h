@@ -22,7 +22,9 @@ int rs_lport_new(lua_State *L);
 void rs_llink_register(lua_State *L);
 void rs_lport_register(lua_State *L);
 
-/* Fills the metatable that was just made. */
 void rs_rpc_class(lua_State *L, const char *name, const luaL_Reg *methods);
+
+/* The first argument of a method of such a class: luaL_checkudata, but a third of its work. */
+void *rs_rpc_self(lua_State *L, const char *name);
 
 #endif

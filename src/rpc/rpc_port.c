@@ -24,9 +24,14 @@ typedef struct lport {
     bool reading;        /* a task reads, or deals with what it has read; until it says pass() */
 } lport;
 
-static lport *check_port(lua_State *L, int i)
+static lport *port_of(lua_State *L)
 {
-    lport *lp = luaL_checkudata(L, i, PORT);
+    return rs_rpc_self(L, PORT);
+}
+
+static lport *check_port(lua_State *L)
+{
+    lport *lp = port_of(L);
     if (!lp->p)
         rs_error_raise(L, RS_ECLOSED, "the port");
     return lp;
@@ -65,7 +70,9 @@ static void encode(lua_State *L, lport *lp)
 /* The hook may have closed the port meanwhile. */
 static int send_protected(lua_State *L)
 {
-    lport *lp = check_port(L, 1);
+    lport *lp = lua_touserdata(L, 1);
+    if (!lp->p)
+        return rs_error_raise(L, RS_ECLOSED, "the port");
     uint8_t type = (uint8_t)luaL_checkinteger(L, 2);
     uint32_t id = (uint32_t)luaL_checkinteger(L, 3);
     if (lua_gettop(L) < 4)
@@ -84,7 +91,7 @@ static int send_protected(lua_State *L)
  * In a buffer of its own where another message is being written: its hook, or a task that runs while the hook waits, sends too. */
 static int l_send(lua_State *L)
 {
-    lport *lp = luaL_checkudata(L, 1, PORT);
+    lport *lp = port_of(L);
     luaL_checkstack(L, 2, "too many values");
     int n = lua_gettop(L);
     rs_buf spare, *outer = lp->to;
@@ -114,7 +121,7 @@ static int has_room(lua_State *L, int status, lua_KContext ctx)
 /* port:room(): waits until what was sent has gone out, or until nothing will any more */
 static int l_room(lua_State *L)
 {
-    lport *lp = luaL_checkudata(L, 1, PORT);
+    lport *lp = port_of(L);
     if (!lp->p || rs_port_room(lp->p))
         return 0;
     rs_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
@@ -171,7 +178,7 @@ static int take_message(lua_State *L, lport *lp)
 /* port:lost(): type and id of the message that next() could not read: it raised that memory is short */
 static int l_lost(lua_State *L)
 {
-    lport *lp = luaL_checkudata(L, 1, PORT);
+    lport *lp = port_of(L);
     if (!lp->message || lp->message->owner != L)
         return 0;
     lua_pushinteger(L, lp->message->type);
@@ -183,7 +190,7 @@ static int next_on(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
     rs_wait *w = (rs_wait *)ctx;
-    lport *lp = luaL_checkudata(L, 1, PORT);
+    lport *lp = lua_touserdata(L, 1);
     drop_own(L, lp);
     for (;;) {
         if (!lp->p)
@@ -210,7 +217,7 @@ static int next_on(lua_State *L, int status, lua_KContext ctx)
 /* port:next(import): waits for a message: type, id, values; raises when none will come */
 static int l_next(lua_State *L)
 {
-    lport *lp = check_port(L, 1);
+    lport *lp = check_port(L);
     lua_settop(L, 2);
     lp->reading = true;
     if (rs_task_goes_on(L))
@@ -221,11 +228,91 @@ static int l_next(lua_State *L)
     return rs_task_wait(L, w, (lua_KContext)w, next_on);
 }
 
+/* ---- answers ---- */
+
+static int answer_on(lua_State *L, int status, lua_KContext ctx);
+
+static int await_answer(lua_State *L, lport *lp, rs_answer *a, uint32_t id, bool by_reader)
+{
+    rs_port_expect(lp->p, a, id, by_reader);
+    return rs_task_wait(L, &a->wait, (lua_KContext)a, answer_on);
+}
+
+/* What needs the import hook is left to the reader: who waits for an answer may be aborted amid the hook's code. */
+static int take_answer(lua_State *L, lport *lp, rs_answer *a, rs_message *m)
+{
+    int count, top = lua_gettop(L);
+    keep_message(L, lp, m);
+    lua_pushboolean(L, 1);
+    int err = rs_codec_decode_plain(L, m->data, m->len, &count);
+    if (err == RS_EUSAGE) {
+        lua_settop(L, top);
+        lp->message = m->next;
+        rs_port_return(lp->p, m);
+        return await_answer(L, lp, a, a->id, true);
+    }
+    drop_upto(lp, m);
+    if (err) {
+        lua_pushnil(L);
+        lua_replace(L, top + 1);
+    }
+    return lua_gettop(L) - top;
+}
+
+static int answer_on(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    lport *lp = lua_touserdata(L, 1);
+    rs_message *m = lp->p ? rs_port_answer(lp->p, (rs_answer *)ctx) : NULL;
+    if (m)
+        return take_answer(L, lp, (rs_answer *)ctx, m);
+    lua_pushboolean(L, 0);
+    return 1;
+}
+
+/* port:answer(id): waits for the answer to a call. true and its values, past the reader; false when the reader has got it
+ * instead (see answered()), or none will come; nil and why it is none. */
+static int l_answer(lua_State *L)
+{
+    lport *lp = port_of(L);
+    uint32_t id = (uint32_t)luaL_checkinteger(L, 2);
+    if (!lp->p) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
+    rs_answer *a = lua_newuserdatauv(L, sizeof *a, 0);
+    return await_answer(L, lp, a, id, false);
+}
+
+/* port:answered(id): wakes who waits there: the reader has got it */
+static int l_answered(lua_State *L)
+{
+    lport *lp = port_of(L);
+    uint32_t id = (uint32_t)luaL_checkinteger(L, 2);
+    if (lp->p)
+        rs_port_answered(lp->p, id);
+    return 0;
+}
+
+/* port:unread(id): whether answer() has failed since there was no memory for what has come */
+static int l_unread(lua_State *L)
+{
+    lport *lp = port_of(L);
+    rs_message *m = lp->message;
+    bool unread = m && m->owner == L && m->type == RS_FRAME_REPLY && m->id == luaL_checkinteger(L, 2);
+    if (unread)
+        drop_message(lp);
+    lua_pushboolean(L, unread);
+    return 1;
+}
+
+/* ---- who stands by ---- */
+
 static int stand_by_on(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
     rs_wait *w = (rs_wait *)ctx;
-    lport *lp = luaL_checkudata(L, 1, PORT);
+    lport *lp = lua_touserdata(L, 1);
     for (;;) {
         if (!lp->p || *rs_port_why(lp->p) || (rs_port_pending(lp->p) && !lp->reading))
             return 0;
@@ -239,7 +326,7 @@ static int stand_by_on(lua_State *L, int status, lua_KContext ctx)
 /* port:pass(): who has read a message may be held up by it: the one who stands by reads what follows */
 static int l_pass(lua_State *L)
 {
-    lport *lp = luaL_checkudata(L, 1, PORT);
+    lport *lp = port_of(L);
     lp->reading = false;
     if (lp->p)
         rs_port_call_spare(lp->p);
@@ -249,7 +336,7 @@ static int l_pass(lua_State *L)
 /* port:stand_by(): waits until there is a message that nobody reads, or none will come */
 static int l_stand_by(lua_State *L)
 {
-    check_port(L, 1);
+    check_port(L);
     rs_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
     return stand_by_on(L, LUA_OK, (lua_KContext)w);
 }
@@ -259,7 +346,7 @@ static int l_stand_by(lua_State *L)
 /* port:open(): a stream to the other side, and its number there */
 static int l_open(lua_State *L)
 {
-    lport *lp = check_port(L, 1);
+    lport *lp = check_port(L);
     uint32_t id;
     rs_stream *s = rs_port_open(lp->p, &id);
     if (!s)
@@ -272,7 +359,7 @@ static int l_open(lua_State *L)
 /* port:claim(id [, drain]): the stream that the other side gave this number; nil where it has not */
 static int l_claim(lua_State *L)
 {
-    lport *lp = check_port(L, 1);
+    lport *lp = check_port(L);
     lua_Integer id = luaL_checkinteger(L, 2);
     rs_stream *s = id > 0 && id <= UINT32_MAX ? rs_port_claim(lp->p, (uint32_t)id) : NULL;
     if (!s)
@@ -286,7 +373,7 @@ static int l_claim(lua_State *L)
 /* port:widen(id): the other side may send more at once on this stream */
 static int l_widen(lua_State *L)
 {
-    lport *lp = luaL_checkudata(L, 1, PORT);
+    lport *lp = port_of(L);
     if (lp->p)
         rs_port_widen(lp->p, (uint32_t)luaL_checkinteger(L, 2));
     return 0;
@@ -295,7 +382,7 @@ static int l_widen(lua_State *L)
 /* port:fail(id, NAME): the reader of a stream of ours gets this error */
 static int l_fail(lua_State *L)
 {
-    lport *lp = luaL_checkudata(L, 1, PORT);
+    lport *lp = port_of(L);
     const char *name = luaL_checkstring(L, 3);
     if (lp->p)
         rs_port_fail(lp->p, (uint32_t)luaL_checkinteger(L, 2), name);
@@ -304,7 +391,7 @@ static int l_fail(lua_State *L)
 
 static int l_port_close(lua_State *L)
 {
-    lport *lp = luaL_checkudata(L, 1, PORT);
+    lport *lp = port_of(L);
     rs_port *p = lp->p;
     lp->p = NULL;
     rs_port_free(p);
@@ -313,7 +400,7 @@ static int l_port_close(lua_State *L)
 
 static int l_port_gc(lua_State *L)
 {
-    lport *lp = luaL_checkudata(L, 1, PORT);
+    lport *lp = port_of(L);
     while (lp->message)
         drop_message(lp);
     rs_buf_fini(&lp->scratch);
@@ -321,9 +408,10 @@ static int l_port_gc(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"pass", l_pass},        {"stand_by", l_stand_by}, {"send", l_send},   {"room", l_room}, {"next", l_next},
-    {"lost", l_lost},        {"open", l_open},         {"claim", l_claim}, {"fail", l_fail}, {"widen", l_widen},
-    {"close", l_port_close}, {"__gc", l_port_gc},      {NULL, NULL},
+    {"answer", l_answer},     {"answered", l_answered}, {"unread", l_unread}, {"pass", l_pass},
+    {"stand_by", l_stand_by}, {"send", l_send},         {"room", l_room},     {"next", l_next},
+    {"lost", l_lost},         {"open", l_open},         {"claim", l_claim},   {"fail", l_fail},
+    {"widen", l_widen},       {"close", l_port_close},  {"__gc", l_port_gc},  {NULL, NULL},
 };
 
 void rs_lport_register(lua_State *L)

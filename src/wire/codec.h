@@ -28,4 +28,7 @@ int rs_codec_encode(lua_State *L, int first, int last, int export, rs_buf *out);
  * RS_EPROTO with a message pushed. Hooks see only what is wholly well-formed. It may raise as encoding may. */
 int rs_codec_decode(lua_State *L, const char *bytes, size_t n, int import, int *count);
 
+/* The same where no hook is needed; RS_EUSAGE, with nothing pushed, where one is. */
+int rs_codec_decode_plain(lua_State *L, const char *bytes, size_t n, int *count);
+
 #endif

@@ -169,31 +169,52 @@ static int give_up(lua_State *L, int top)
     return RS_EPROTO;
 }
 
-int rs_codec_decode(lua_State *L, const char *bytes, size_t n, int import, int *count)
+static int build(struct decoder *d, const rs_value_sum *sum, int *count)
 {
-    struct decoder d = {.L = L, .at = bytes, .end = bytes + n, .import = import};
+    lua_State *L = d->L;
     int top = lua_gettop(L);
-    rs_value_sum sum;
+    if (sum->values > INT_MAX - SLOTS || !lua_checkstack(L, (int)sum->values + SLOTS)) {
+        lua_pushfstring(L, "a message of %I values is too long", (LUAI_UACINT)sum->values);
+        return RS_EPROTO;
+    }
+    if (sum->shared) {
+        lua_createtable(L, hint(sum->tables), 0);
+        d->seen = top + 1;
+    }
+    while (d->at < d->end)
+        if (!build_value(d))
+            return give_up(L, top);
+    if (d->seen)
+        lua_remove(L, d->seen);
+    *count = (int)sum->values;
+    return 0;
+}
+
+static int check(lua_State *L, const char *bytes, size_t n, bool hooks, rs_value_sum *sum)
+{
     const char *wrong;
     size_t where;
     luaL_checkstack(L, SLOTS, "values to receive");
-    if (rs_value_check(bytes, n, import != 0, &sum, &wrong, &where) != 0) {
-        lua_pushfstring(L, "%s (at byte %I)", wrong, (LUAI_UACINT)where);
-        return RS_EPROTO;
-    }
-    if (sum.values > INT_MAX - SLOTS || !lua_checkstack(L, (int)sum.values + SLOTS)) {
-        lua_pushfstring(L, "a message of %I values is too long", (LUAI_UACINT)sum.values);
-        return RS_EPROTO;
-    }
-    if (sum.shared) {
-        lua_createtable(L, hint(sum.tables), 0);
-        d.seen = top + 1;
-    }
-    while (d.at < d.end)
-        if (!build_value(&d))
-            return give_up(L, top);
-    if (d.seen)
-        lua_remove(L, d.seen);
-    *count = (int)sum.values;
-    return 0;
+    if (!rs_value_check(bytes, n, hooks, sum, &wrong, &where))
+        return 0;
+    lua_pushfstring(L, "%s (at byte %I)", wrong, (LUAI_UACINT)where);
+    return RS_EPROTO;
+}
+
+int rs_codec_decode(lua_State *L, const char *bytes, size_t n, int import, int *count)
+{
+    struct decoder d = {.L = L, .at = bytes, .end = bytes + n, .import = import};
+    rs_value_sum sum;
+    int err = check(L, bytes, n, import != 0, &sum);
+    return err ? err : build(&d, &sum, count);
+}
+
+int rs_codec_decode_plain(lua_State *L, const char *bytes, size_t n, int *count)
+{
+    struct decoder d = {.L = L, .at = bytes, .end = bytes + n};
+    rs_value_sum sum;
+    int err = check(L, bytes, n, true, &sum);
+    if (err)
+        return err;
+    return sum.hooked ? RS_EUSAGE : build(&d, &sum, count);
 }

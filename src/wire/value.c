@@ -273,6 +273,7 @@ static bool check_hooked(struct checker *c, int ext)
     bool numbered = ext == RS_EXT_MINE || ext == RS_EXT_YOURS;
     if (!c->hooks)
         return refuse(c, "a reference, where none can be understood");
+    c->sum->hooked = true;
     if (!enter(c))
         return false;
     if (numbered && (!check_value(c, &v) || v.kind != RS_INTEGER))

@@ -44,6 +44,7 @@ typedef struct rs_value_sum {
     size_t values; /* on the top level */
     size_t tables; /* with a number */
     bool shared;   /* some table is there twice */
+    bool hooked;   /* something is only for a hook */
 } rs_value_sum;
 
 /* A message as a sequence of values: RS_EPROTO where it follows not every rule, with *wrong (static) and *where, an

@@ -29,7 +29,7 @@ Core.__index = Core
 
 -- ---- using ----
 
-local finish = peers.Peer.finish
+local finish, invoke = peers.Peer.finish, peers.Peer.call
 
 --- What came as output before a result is passed on before the result is.
 function Core:settle()
@@ -47,7 +47,7 @@ end
 
 --- Calls a function of its root.
 function Core:call(name, ...)
-    return finish_settled(self, self.peer:start(0, name, ...))
+    return settled(self, invoke(self.peer, 0, name, ...))
 end
 
 local function timed(core, seconds, ok, ...)
@@ -79,8 +79,10 @@ local function lead(core, peer)
     function peer.settle() core:settle() end
     if core.timeout then
         function peer.finish(_, call) return core:finish_within(core.timeout, call) end
+        function peer.call(_, ...) return core:finish_within(core.timeout, peer:start(...)) end
     else
         function peer.finish(_, call) return finish_settled(core, call) end
+        function peer.call(_, ...) return settled(core, invoke(peer, ...)) end
     end
 end
 
