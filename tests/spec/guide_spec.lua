@@ -121,14 +121,18 @@ local ENV = {
     SSH_AUTH_SOCK = false, PATH = program:match "^(.*)/" .. ":" .. os.getenv "PATH", NO_COLOR = "1",
 }
 
+-- A block of Lua that is typed at the prompt, whose locals are shipped with functions as a script's are.
+RUNNERS.typed = function(_, block) return here[program]["-i"] << block.text end
+
 local function run_block(t, block)
     local work = make_work()
     t.defer(function() work:delete {recursive = true} end)
     local file = (work / ("../block." .. block.language)):write(block.text)
-    local c = RUNNERS[block.language](file, block):with {cwd = work, env = ENV, timeout = 60, retcode = "any"}
+    local c = RUNNERS[block.typed and "typed" or block.language](file, block):with {cwd = work, env = ENV, timeout = 60, retcode = "any"}
     local code, out, errors = c:run()
     t.eq(code, 0, errors .. out)
     t.eq(errors:find("rshell:", 1, true), nil, errors)
+    if block.typed then t.eq(errors, "") end
     local missing = first_missing(out, promised(block))
     t.eq(missing, nil, "in the output:\n" .. out)
 end
@@ -163,6 +167,15 @@ for _, page in ipairs {playbook, table.unpack(pages)} do
                 run_block(t, block)
             end)
         end
+    end
+end
+
+for _, block in ipairs(blocks_of((guides / "rpc.md"):read())) do
+    if block.language == "lua" then
+        spec.test(("rpc.md:%d, typed"):format(block.line), function(t)
+            block.typed = true
+            run_block(t, block)
+        end)
     end
 end
 

@@ -18,6 +18,7 @@ local shell = require "rshell.repl.complete.shell"
 local source = require "rshell.repl.source"
 local task = require "rshell.task"
 local tokens = require "rshell.repl.tokens"
+local variables = require "rshell.repl.variables"
 local where = require "rshell.repl.where"
 
 local here = rshell.here
@@ -98,7 +99,7 @@ spec.table("an expression is told from a statement", {
         t.ok(what.message)
         return
     end
-    t.ok(what.fn, what.message)
+    t.ok(what.text, what.message)
     t.eq(what.is_expression or false, case[2])
 end)
 
@@ -211,6 +212,35 @@ local function new_session() return {where = where.new()} end
 
 _G.things = {alpha = 1, beta = {gamma = 2}, [1] = here, run = function() end}
 _G.proxied = nil
+
+local function run(line)
+    local what = source.compile(line, "=rsh")
+    return variables.bind(what.text, "=rsh", what.declared)()
+end
+
+spec.test("locals are locals, in all lines that come", function(t)
+    run "local n, word = 1, 'w'"
+    t.eq(rawget(_G, "n"), nil)
+    t.eq(variables.get "word", "w")
+    run "function up() n = n + 1 return n end"
+    t.defer(function() _G.up = nil end)
+    t.eq(run "up()", 2)
+    run "n = 10"
+    t.eq(run "up()", 11)
+    t.eq(run "n", 11)
+    run "local n = n + 1"
+    t.eq(run "n", 12)
+    t.eq(run "up()", 12, "a function keeps the variable that it has")
+    t.eq(run "n", 12)
+    run "local function twice(x) return x == 0 and 0 or 2 + twice(x - 1) end"
+    t.eq(run "twice(3)", 6)
+    t.eq(run "local a = 1; a + n", 13)
+    t.eq(run "function() return word end"(), "w")
+    local name, value = debug.getupvalue(run "function() return word end", 1)
+    t.eq(name, "word")
+    t.eq(value, "w")
+    t.ok(includes(found_for(new_session(), "wor|"), "word"))
+end)
 
 spec.table("completion finds", {
     {"he|", "here"}, {"rsh|", "rshell"}, {"spa|", "spawn"}, {"FG|", "FG"}, {"loc|", "local"},

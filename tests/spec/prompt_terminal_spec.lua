@@ -492,6 +492,8 @@ spec.test("conn:interact is a prompt over there, also in a script", function(t)
     s:line "local x = 20"
     s:line "x + 1, {x}"
     s:see "\n21\n{20}\n"
+    s:line "local y = x; y + 2"
+    s:see "\n22\n"
     s:line "print 'from there'; while true do end"
     s:see "\nfrom there\n"
     s:keys "C-c"

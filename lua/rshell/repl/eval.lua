@@ -11,6 +11,7 @@ local task = require "rshell.task"
 local term = require "rshell.term"
 local text = require "rshell.text"
 local tokens = require "rshell.repl.tokens"
+local variables = require "rshell.repl.variables"
 
 local M = {}
 
@@ -101,7 +102,7 @@ local function hint_for(session, line)
     if not word or tokens.KEYWORDS[word] then return nil end
     local command = require "rshell.repl.commands".find(word)
     if command and rest == "" then return (":%s is the command"):format(word) end
-    if rawget(_G, word) ~= nil or rest:find "^%s*[=(,.:%[{\"']" then return nil end
+    if variables.get(word) ~= nil or rest:find "^%s*[=(,.:%[{\"']" then return nil end
     local m = not session.where.cluster and session.where.machine
     if m and meant.is_program(m, word) then return ("!%s%s runs the program"):format(word, rest) end
     local name = near.find(word, table.move(require "rshell".globals(), 1, 100, 1, {}))
@@ -134,7 +135,7 @@ end
 --- Things that a line declared <close> are closed when the session ends.
 local function note_closing(session, names)
     for _, name in ipairs(names) do
-        local value = rawget(_G, name)
+        local value = variables.get(name)
         if value ~= nil then session.closing[#session.closing + 1] = value end
     end
 end
@@ -144,11 +145,12 @@ end
 ---@return boolean
 function M.lua(session, line)
     local what = source.compile(line, "=rsh")
-    if not what.fn then
+    if not what.text then
         tell_syntax(session, line, what.message)
         return false
     end
-    local function run() return what.fn() end
+    local fn = variables.bind(what.text, "=rsh", what.declared)
+    local function run() return fn() end
     local ok, caught = M.protected(session, function()
         local values = table.pack(run())
         if what.is_expression then

@@ -12,6 +12,7 @@ local read = require "rshell.repl.read"
 local task = require "rshell.task"
 local term = require "rshell.term"
 local typed = require "rshell.repl.typed"
+local variables = require "rshell.repl.variables"
 local where = require "rshell.repl.where"
 
 local M = {}
@@ -61,7 +62,7 @@ local PLAIN = {exit = "quit", quit = "quit", help = "help"}
 --- Words that people type at any prompt, unless they are variables here.
 local function plain_word(line)
     local word = line:match "^%s*(%a+)%s*$"
-    return word and PLAIN[word] and _G[word] == nil and PLAIN[word]
+    return word and PLAIN[word] and variables.get(word) == nil and PLAIN[word]
 end
 
 --- Runs what was typed; true when it did what it should.

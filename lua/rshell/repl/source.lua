@@ -1,6 +1,6 @@
 -- What was typed, as Lua that runs: an expression whose values are shown, or statements. Top-level locals last as
--- long as the session: `local x = 1` makes x a variable of the prompt, since each line is a chunk of its own. What
--- was declared <close> is closed when the session ends.
+-- long as the session: `local x = 1` declares x for all lines that come (variables.lua), since each is a chunk of its
+-- own. What was declared <close> is closed when the session ends.
 
 local tokens = require "rshell.repl.tokens"
 
@@ -14,9 +14,10 @@ local function blank(edits, from, to)
 end
 
 --- The names of `local a <const>, b = ...` from the token i on; i of the token behind them.
-local function read_names(list, i, edits, closing)
+local function read_names(list, i, edits, closing, declared)
     while list[i] and list[i].kind == "name" do
         local name = list[i].text
+        declared[#declared + 1] = name
         i = i + 1
         if list[i] and list[i].text == "<" and list[i + 2] and list[i + 2].text == ">" then
             if list[i + 1].text == "close" then closing[#closing + 1] = name end
@@ -30,12 +31,15 @@ local function read_names(list, i, edits, closing)
 end
 
 --- `local` at token i becomes `;`.
-local function lift(list, i, edits, closing)
+local function lift(list, i, edits, closing, declared)
     local word = list[i]
     edits[#edits + 1] = {from = word.from, to = word.to, text = ";" .. (" "):rep(#word.text - 1)}
     local after = list[i + 1]
-    if not after or after.text == "function" then return end
-    local stop = read_names(list, i + 1, edits, closing)
+    if not after or after.text == "function" then
+        declared[#declared + 1] = list[i + 2] and list[i + 2].text
+        return
+    end
+    local stop = read_names(list, i + 1, edits, closing, declared)
     if not (list[stop] and list[stop].text == "=") then
         local last = list[stop - 1].to
         edits[#edits + 1] = {from = last + 1, to = last, text = " = nil"}
@@ -51,12 +55,12 @@ local function apply(text, edits)
     return table.concat(parts) .. text:sub(at)
 end
 
---- The text with its top-level locals as globals, and the names of those that are to be closed.
+--- The text with its top-level locals as globals, the names of those that are to be closed, and of all.
 ---@param text string
----@return string, string[]
+---@return string, string[] closing, string[] declared
 function M.lift_locals(text)
-    if not text:find("%f[%w_]local%f[^%w_]") then return text, {} end
-    local list, edits, closing, depth = {}, {}, {}, 0
+    if not text:find("%f[%w_]local%f[^%w_]") then return text, {}, {} end
+    local list, edits, closing, declared, depth = {}, {}, {}, {}, 0
     for _, token in ipairs(tokens.of(text)) do
         if token.kind ~= "comment" then list[#list + 1] = token end
     end
@@ -65,10 +69,10 @@ function M.lift_locals(text)
         if opens then
             depth = depth + opens
         elseif depth == 0 and token.kind == "keyword" and token.text == "local" then
-            lift(list, i, edits, closing)
+            lift(list, i, edits, closing, declared)
         end
     end
-    return apply(text, edits), closing
+    return apply(text, edits), closing, declared
 end
 
 --- Strings in quotes end with their line, and nobody breaks it between a method and its call.
@@ -113,23 +117,28 @@ local function split(text, chunk)
     local start = last_statement(text)
     if not start then return nil end
     local before, value = text:sub(1, start - 1), text:sub(start)
-    local lifted, closing = M.lift_locals(before)
-    local fn = load(lifted .. " return " .. value, chunk, "t")
-    return fn and {fn = fn, is_expression = true, closing = closing, before = before, value = value}
+    local lifted, closing, declared = M.lift_locals(before)
+    local whole = lifted .. " return " .. value
+    if not load(whole, chunk, "t") then return nil end
+    return {
+        text = whole, is_expression = true, closing = closing, declared = declared, before = before, value = value,
+    }
 end
 
---- What the text is: {fn=, is_expression=, closing=}, {unfinished=true} or {message=}. What gives values may have
---- statements before it: before=, value=. A leading `=` is no mistake.
+--- What the text is: {text=, is_expression=, closing=, declared=} where text is the chunk that runs, {unfinished=true}
+--- or {message=}. What gives values may have statements before it: before=, value=. A leading `=` is no mistake.
 ---@param text string
 ---@param chunk string
 function M.compile(text, chunk)
     local plain = text:gsub("^%s*=", "")
     local fn, as_value = load("return " .. plain, chunk, "t")
-    if fn and not is_empty(plain) then return {fn = fn, is_expression = true, closing = {}} end
-    local lifted, closing = M.lift_locals(text)
+    if fn and not is_empty(plain) then
+        return {text = "return " .. plain, is_expression = true, closing = {}, declared = {}}
+    end
+    local lifted, closing, declared = M.lift_locals(text)
     local message
     fn, message = load(lifted, chunk, "t")
-    if fn then return {fn = fn, closing = closing} end
+    if fn then return {text = lifted, closing = closing, declared = declared} end
     local both = split(text, chunk)
     if both then return both end
     local unfinished = is_unfinished(message) or as_value and is_unfinished(as_value)

@@ -1,5 +1,5 @@
--- io.read at the prompt waits for what is typed as everything here waits: Ctrl-C ends it, and other tasks go on. That of
--- C would hold up both.
+-- io.read at the prompt waits for what is typed as everything here waits: Ctrl-C ends it, and other tasks go on. With
+-- that of C both would have to wait.
 
 local stdio = require "rshell.stdio"
 local term = require "rshell.term"

@@ -4,6 +4,7 @@
 local docs = require "rshell.repl.docs"
 local object = require "rshell.object"
 local tokens = require "rshell.repl.tokens"
+local variables = require "rshell.repl.variables"
 
 local M = {}
 
@@ -102,7 +103,7 @@ function M.of_value(v)
 end
 
 local function base(name)
-    local v = rawget(_G, name)
+    local v = variables.get(name)
     local lazy = docs.member("rshell", name)
     if v == nil and (name == "m" or name == "here" or name == "rshell") then v = _G[name] end
     if v ~= nil then

@@ -5,6 +5,7 @@ local machine = require "rshell.machine"
 local object = require "rshell.object"
 local task = require "rshell.task"
 local text = require "rshell.text"
+local variables = require "rshell.repl.variables"
 
 local M = {}
 
@@ -23,10 +24,10 @@ function M.new()
     return setmetatable({machine = here, name = "here", lua = "here", own = {here = here}}, Where)
 end
 
---- A machine or cluster of the user's that a word names: a global variable.
+--- A machine or cluster of the user's that a word names: a variable.
 local function variable(word)
     if not word:find "^[%a_][%w_]*$" then return nil end
-    local v = rawget(_G, word)
+    local v = variables.get(word)
     local kind = v ~= nil and object.type(v)
     return (kind == "machine" or kind == "cluster") and v or nil
 end

@@ -26,8 +26,8 @@ end
 --- Runs a line over there, and shows what it gives.
 local function run(core, line)
     local what = source.compile(line, "=rsh")
-    local name, code = "execute", (source.lift_locals(line))
-    if what.is_expression then name, code = "eval", (line:gsub("^%s*=", "")) end
+    local name, code = "execute", what.text or (source.lift_locals(line))
+    if what.is_expression and not what.before then name, code = "eval", (line:gsub("^%s*=", "")) end
     local values = table.pack(core:call_within(nil, name, code))
     local _, columns = term.size()
     for i = 1, what.is_expression and values.n or 0 do io.write(pretty.result(values[i], columns), "\n") end

@@ -1,4 +1,5 @@
 local err = require "rshell.shared.error"
+local variables = require "rshell.repl.variables"
 
 local M = {
     name = "hosts", args = "SET [COMMAND]", complete = "host",
@@ -9,7 +10,7 @@ hosts that gave them. :host goes back to one machine.]],
 }
 
 local function cluster_of(session, set)
-    local v = set:find "^[%a_][%w_]*$" and rawget(_G, set)
+    local v = set:find "^[%a_][%w_]*$" and variables.get(set)
     if v ~= nil and v and require "rshell.object".type(v) == "cluster" then return v, set end
     session.clusters = session.clusters or {}
     local known = session.clusters[set]

@@ -2,6 +2,7 @@
 
 local err = require "rshell.shared.error"
 local tokens = require "rshell.repl.tokens"
+local variables = require "rshell.repl.variables"
 
 local M = {
     name = "save", args = "FILE.lua", complete = "file",
@@ -47,7 +48,7 @@ end
 ---@param kept {how: string, text: string}[]
 ---@return string
 function M.script(kept)
-    local s = {m = rawget(_G, "m") ~= nil and "current" or "m"}
+    local s = {m = variables.get "m" ~= nil and "current" or "m"}
     local lines, needs_machine = {}, false
     for _, line in ipairs(kept) do
         if (line.how == "statement" or line.how == "value" or line.how == "call") then

@@ -3,6 +3,7 @@
 local docs = require "rshell.repl.docs"
 local remote = require "rshell.repl.complete.remote"
 local tokens = require "rshell.repl.tokens"
+local variables = require "rshell.repl.variables"
 
 local M = {}
 
@@ -22,11 +23,11 @@ function M.candidates(_, what)
         seen[name] = true
         found[#found + 1] = {text = name, about = description, rank = rank}
     end
-    for name, value in next, _G do
+    variables.each(function(name, value)
         if type(name) == "string" and name:find "^[%a_][%w_]*$" and (name ~= "_" or what.word == "_") then
             add(name, about(name, value))
         end
-    end
+    end)
     local rshell = require "rshell"
     add("rshell", "everything rshell has")
     add("m", "the machine that :host has set")
