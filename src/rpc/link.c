@@ -278,7 +278,8 @@ rs_lane rs_link_lane(uint8_t type)
     case RS_FRAME_CREDIT:
     case RS_FRAME_STOP:
     case RS_FRAME_PING:
-    case RS_FRAME_PONG: return RS_LANE_URGENT;
+    case RS_FRAME_PONG:
+    case RS_FRAME_ROUTE: /* nothing of its context may be there before it */ return RS_LANE_URGENT;
     default: return RS_LANE_MESSAGE;
     }
 }

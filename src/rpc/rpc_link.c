@@ -103,7 +103,7 @@ static int l_context(lua_State *L)
     for (int i = 0; i <= UINT16_MAX; i++) {
         if (++ll->last == 0 || rs_link_has(k, ll->last))
             continue;
-        int err = rs_link_send(k, RS_LANE_MESSAGE, RS_FRAME_ROUTE, ll->last, parent, NULL, 0);
+        int err = rs_link_send(k, rs_link_lane(RS_FRAME_ROUTE), RS_FRAME_ROUTE, ll->last, parent, NULL, 0);
         if (err)
             return rs_error_raise(L, err, "can't send");
         lua_pushinteger(L, ll->last);
