@@ -17,7 +17,8 @@ struct rs_stream {
     bool drained; /* the last read got less than it asked for */
     int err;      /* a read failed for good */
     rs_wait *in, *out;
-    bool *freed; /* set when it is freed while it wakes somebody */
+    rs_sink *sink; /* of who waits for input */
+    bool *freed;   /* set when it is freed while it wakes somebody */
 };
 
 rs_stream *rs_stream_new(const rs_stream_ops *ops, void *source)
@@ -41,11 +42,17 @@ static void wake(rs_wait **slot, int status)
         rs_wait_done(w, status);
 }
 
+static void wake_in(rs_stream *s, int status)
+{
+    s->sink = NULL;
+    wake(&s->in, status);
+}
+
 void rs_stream_free(rs_stream *s)
 {
     if (!s)
         return;
-    wake(&s->in, RS_ECLOSED);
+    wake_in(s, RS_ECLOSED);
     wake(&s->out, RS_ECLOSED);
     s->ops->close(s->source);
     rs_buf_fini(&s->input);
@@ -75,7 +82,7 @@ void rs_stream_ready(rs_stream *s, bool in, bool out)
     }
     s->freed = &freed; /* cppcheck-suppress autoVariables ; put back below */
     if (in)
-        wake(&s->in, 0);
+        wake_in(s, 0);
     if (!freed && out)
         wake(&s->out, 0);
     if (!freed)
@@ -89,15 +96,13 @@ rs_buf *rs_stream_input(rs_stream *s)
     return &s->input;
 }
 
-/* One read of the source, as large as is useful for n more bytes. */
+/* One read of the source, of up to n bytes. */
 static int read_once(rs_stream *s, size_t n)
 {
     char *to;
     size_t room = rs_buf_room(&s->input);
     if (rs_buf_len(&s->input) == 0 && s->ops->take && s->ops->take(s->source, &s->input))
         return 0;
-    if (n < CHUNK)
-        n = CHUNK;
     if (n > room)
         n = room;
     if (n == 0)
@@ -118,18 +123,30 @@ static int read_once(rs_stream *s, size_t n)
     return got == 0 ? RS_EEOF : (int)got;
 }
 
-int rs_stream_fill(rs_stream *s, size_t n)
+/* Each read is of at least so many bytes. */
+static int fill(rs_stream *s, size_t n, size_t least)
 {
     while (rs_buf_len(&s->input) < n) {
         if (s->err)
             return s->err;
         if (s->ended)
             return RS_EEOF;
-        int err = read_once(s, n - rs_buf_len(&s->input));
+        size_t more = n - rs_buf_len(&s->input);
+        int err = read_once(s, more < least ? least : more);
         if (err)
             return err;
     }
     return 0;
+}
+
+int rs_stream_fill(rs_stream *s, size_t n)
+{
+    return fill(s, n, CHUNK);
+}
+
+int rs_stream_fill_only(rs_stream *s, size_t n)
+{
+    return fill(s, n, 0);
 }
 
 bool rs_stream_drained(const rs_stream *s)
@@ -151,6 +168,11 @@ ssize_t rs_stream_write(rs_stream *s, const char *data, size_t n)
     return (ssize_t)sent;
 }
 
+ssize_t rs_stream_pass(rs_stream *from, rs_stream *to)
+{
+    return to->ops->pass && rs_buf_len(&from->input) == 0 ? to->ops->pass(to->source, from) : -ENOSYS;
+}
+
 int rs_stream_shutdown(rs_stream *s)
 {
     return s->ops->shutdown(s->source);
@@ -160,6 +182,7 @@ static void abandon_in(rs_wait *w)
 {
     rs_stream *s = w->op;
     s->in = NULL;
+    s->sink = NULL;
     tell(s);
 }
 
@@ -193,4 +216,21 @@ int rs_stream_await_out(rs_stream *s, rs_wait *w)
     s->out = w;
     tell(s);
     return 0;
+}
+
+void rs_stream_offer(rs_stream *s, rs_sink *k)
+{
+    if (s->in)
+        s->sink = k;
+}
+
+rs_stream *rs_stream_sink(rs_stream *s)
+{
+    rs_stream *to = s->sink && rs_buf_len(&s->input) == 0 ? s->sink->to(s->sink) : NULL;
+    return to && rs_stream_passable(to) ? to : NULL;
+}
+
+void rs_stream_took(rs_stream *s, size_t n)
+{
+    s->sink->took(s->sink, n);
 }

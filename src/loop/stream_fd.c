@@ -3,12 +3,17 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "base/err.h"
 #include "loop/stream.h"
+
+/* What splice takes: one of two fds is to be a pipe. */
+enum kind { UNKNOWN, PIPE, SOCKET, OTHER };
 
 typedef struct fd_source {
     uv_poll_t poll;
@@ -17,6 +22,7 @@ typedef struct fd_source {
     int events;    /* what poll watches now */
     bool pollable; /* files and /dev/null are always ready, epoll refuses them */
     bool shared;
+    enum kind kind;
 } fd_source;
 
 static bool ready(int fd, short events)
@@ -116,7 +122,66 @@ static void fd_close(void *source)
         free(f);
 }
 
-static const rs_stream_ops fd_ops = {fd_read, fd_write, fd_want, fd_shutdown, fd_close, NULL};
+static const rs_stream_ops fd_ops = {fd_read, fd_write, fd_want, fd_shutdown, fd_close, NULL, NULL};
+
+/* ---- without reading ---- */
+
+static enum kind look(const fd_source *f)
+{
+    struct stat st;
+    if (f->shared || !f->pollable || fstat(f->fd, &st))
+        return OTHER;
+    return S_ISFIFO(st.st_mode) ? PIPE : S_ISSOCK(st.st_mode) ? SOCKET : OTHER;
+}
+
+/* NULL for a source that bytes can't pass through without being read. */
+static fd_source *passable(rs_stream *s)
+{
+    fd_source *f = rs_stream_source(s, &fd_ops);
+    if (f && f->kind == UNKNOWN)
+        f->kind = look(f);
+    return f && f->kind != OTHER ? f : NULL;
+}
+
+bool rs_stream_passable(rs_stream *s)
+{
+    return passable(s);
+}
+
+size_t rs_stream_pending(rs_stream *s)
+{
+    const fd_source *f = passable(s);
+    int n = 0;
+    return f && ioctl(f->fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+bool rs_stream_splices(rs_stream *from, rs_stream *to)
+{
+    const fd_source *f = passable(from), *t = to ? passable(to) : NULL;
+    return f && t && (f->kind == PIPE || t->kind == PIPE);
+}
+
+ssize_t rs_stream_splice(rs_stream *from, rs_stream *to, size_t n)
+{
+    fd_source *f = passable(from), *t = passable(to);
+    ssize_t moved;
+    if (!f || !t)
+        return -ENOSYS;
+    do
+        moved = splice(f->fd, NULL, t->fd, NULL, n, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    while (moved < 0 && errno == EINTR);
+    if (moved < 0 && (errno == EINVAL || errno == ENOSYS || errno == EPERM)) /* not with this kernel, or in this jail */
+        f->kind = t->kind = OTHER;
+    return result(moved);
+}
+
+void rs_stream_widen(rs_stream *s)
+{
+    enum { WIDE = 256 * 1024 };
+    const fd_source *f = passable(s);
+    if (f && f->kind == PIPE)
+        (void)fcntl(f->fd, F_SETPIPE_SZ, WIDE);
+}
 
 /* libuv makes what it polls non-blocking, which an fd that is shared must not become. */
 static int start_polling(rs_loop *l, fd_source *f)

@@ -1,9 +1,11 @@
 #include "rpc/link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/trip.h"
@@ -18,6 +20,8 @@ enum {
     LANES = 3,
     BUCKETS = 64,
     CONTEXTS = UINT16_MAX + 1,
+    WORTH_PASSING = 4 * 1024, /* bytes; a frame of fewer is cheaper to read */
+    PASSED_AT_ONCE = 8,       /* frames whose payload goes past us */
 };
 
 struct rs_link {
@@ -29,8 +33,12 @@ struct rs_link {
     size_t unfinished; /* bytes of that frame */
     rs_link_user *users[BUCKETS], *router;
     size_t nusers;
-    uint8_t *retired; /* a bit for each context; NULL until there is one */
-    rs_later later;   /* writing */
+    uint8_t *retired;    /* a bit for each context; NULL until there is one */
+    rs_later later;      /* writing */
+    rs_stream *store[2]; /* the ends of a pipe, for payload that goes out unread; NULL until there is some */
+    size_t piped;        /* bytes in there: what is left of the frame whose head was queued last */
+    rs_frame latest;     /* that came, or has begun to, as long as it was; without its payload */
+    bool shortened;      /* the beginning of its payload went on already */
     int paused;
     bool reading, writing, broken, crowded; /* crowded: somebody was told that there is no room */
     rs_timer tick;
@@ -74,6 +82,7 @@ void rs_link_break(rs_link *k, const char *why)
     stop_waiting(k);
     for (int i = 0; i < LANES; i++)
         rs_buf_fini(&k->lanes[i]);
+    k->piped = 0;
     tell_users(k, true);
 }
 
@@ -116,7 +125,7 @@ static bool choose_lane(rs_link *k)
 /* Where one lane alone has something, all of it goes at once. */
 static size_t together(const rs_link *k)
 {
-    size_t n = rs_buf_len(&k->lanes[k->lane]);
+    size_t n = k->piped ? k->unfinished : rs_buf_len(&k->lanes[k->lane]);
     for (int i = 0; i < LANES; i++)
         if (i != (int)k->lane && rs_buf_len(&k->lanes[i]) > 0)
             return k->unfinished;
@@ -154,12 +163,10 @@ static bool write_some(rs_link *k)
 
 static void on_writable(rs_wait *w);
 
-static void flush(rs_link *k)
+/* The stream takes no more for now. */
+static void await_room(rs_link *k)
 {
-    bool more = true;
-    while (k->out && more && !k->broken && (k->unfinished || choose_lane(k)))
-        more = write_some(k);
-    if (!k->out || k->broken || more || k->writing)
+    if (k->broken || k->writing)
         return;
     k->writing = true;
     rs_wait_abandon(&k->out_wait);
@@ -171,6 +178,31 @@ static void flush(rs_link *k)
     k->out_wait.waiter = k;
     if (k->out_wait.done) /* it had become writable before there was a waker */
         on_writable(&k->out_wait);
+}
+
+/* The same, of a payload that is in a pipe; where it turns out that it can't leave that unread, it is read. */
+static bool write_piped(rs_link *k)
+{
+    rs_buf *in = rs_stream_input(k->store[0]);
+    ssize_t moved = rs_stream_splice(k->store[0], k->out, k->piped);
+    if (moved < 0 && !rs_stream_splices(k->store[0], k->out)) {
+        (void)rs_stream_fill(k->store[0], k->piped);
+        moved = rs_stream_write(k->out, rs_buf_data(in), rs_buf_len(in));
+        rs_buf_consume(in, moved > 0 ? (size_t)moved : 0);
+    }
+    if (moved < 0 && moved != -EAGAIN)
+        break_with(k, (int)moved);
+    k->piped -= moved > 0 ? (size_t)moved : 0;
+    return k->piped == 0;
+}
+
+static void flush(rs_link *k)
+{
+    bool more = true;
+    while (k->out && more && !k->broken && (k->unfinished || k->piped || choose_lane(k)))
+        more = k->unfinished || !k->piped ? write_some(k) : write_piped(k);
+    if (!more)
+        await_room(k);
 }
 
 static void offer_room(rs_link *k)
@@ -257,6 +289,67 @@ int rs_link_send(rs_link *k, rs_lane lane, uint8_t type, uint16_t context, uint3
     return 0;
 }
 
+/* ---- payload that goes past us, out ---- */
+
+bool rs_link_idle(const rs_link *k)
+{
+    bool idle = !k->writing && !k->unfinished && !k->piped;
+    for (int i = 0; i < LANES; i++)
+        idle = idle && rs_buf_len(&k->lanes[i]) == 0;
+    if (!idle)
+        ((rs_link *)k)->crowded = true;
+    return idle;
+}
+
+/* A pipe of our own, whose bytes nobody else can take. */
+static bool open_store(rs_link *k)
+{
+    int ends[2];
+    if (k->store[0])
+        return true;
+    if (pipe2(ends, O_CLOEXEC))
+        return false;
+    if (rs_stream_open_fd(k->loop, ends[0], false, &k->store[0]) == 0 &&
+        rs_stream_open_fd(k->loop, ends[1], false, &k->store[1]) == 0) {
+        rs_stream_widen(k->store[1]);
+        return true;
+    }
+    if (!k->store[0])
+        close(ends[1]);
+    rs_stream_free(k->store[0]);
+    k->store[0] = NULL;
+    return false;
+}
+
+bool rs_link_passes(rs_link *k, rs_stream *from)
+{
+    return !k->broken && k->out && rs_stream_splices(from, k->out) && open_store(k);
+}
+
+/* They go into a pipe first: how many that takes is known then, and stands in the head. */
+ssize_t rs_link_pass(rs_link *k, uint8_t type, uint16_t context, uint32_t id, rs_stream *from, size_t n)
+{
+    rs_frame f = {.type = type, .context = context, .id = id};
+    char *head;
+    flush(k);
+    if (!rs_link_idle(k))
+        return k->broken ? RS_ECLOSED : -EAGAIN;
+    if (rs_buf_reserve(&k->lanes[RS_LANE_BULK], RS_FRAME_HEADER, &head))
+        return -ENOSYS;
+    ssize_t moved = rs_stream_splice(from, k->store[1], n);
+    if (moved <= 0)
+        return -ENOSYS;
+    f.length = (uint32_t)moved;
+    rs_frame_put(head, &f);
+    rs_buf_commit(&k->lanes[RS_LANE_BULK], RS_FRAME_HEADER);
+    k->lane = RS_LANE_BULK;
+    k->unfinished = RS_FRAME_HEADER;
+    k->piped = (size_t)moved;
+    rs_trip_frame(true, rs_frame_name(type), RS_FRAME_HEADER + (size_t)moved);
+    flush(k);
+    return moved;
+}
+
 int rs_link_forward(rs_link *k, const rs_frame *f)
 {
     if (k->broken)
@@ -341,6 +434,9 @@ static void take_frames(rs_link *k)
         rs_trip_frame(false, rs_frame_name(f.type), RS_FRAME_HEADER + f.length);
         take_frame(k, &f);
         rs_frame_drop(in, &f);
+        if (!k->shortened)
+            k->latest = f;
+        k->shortened = false;
     }
     if (found < 0) {
         char text[200];
@@ -349,25 +445,68 @@ static void take_frames(rs_link *k)
     }
 }
 
+/* The frame that stands incomplete at the front of the input becomes one of so many bytes, none of which has been read. */
+static void shorten(rs_link *k, rs_frame *f, size_t length)
+{
+    char head[RS_FRAME_HEADER];
+    rs_buf *in = rs_stream_input(k->in);
+    f->length = (uint32_t)length;
+    rs_frame_put(head, f);
+    rs_buf_clear(in);
+    if (length > 0)
+        (void)rs_buf_add(in, head, sizeof head); /* in memory that it has */
+    k->shortened = length > 0;
+}
+
+/* Where so many bytes can go past us that belong to the latest frame, or to one like it, if that is worth it; or NULL. */
+static rs_stream *sink(const rs_link *k, uint32_t length)
+{
+    rs_frame f = k->latest;
+    rs_link_user *u = f.length >= WORTH_PASSING ? user_of(k, f.context) : NULL;
+    f.length = length;
+    rs_stream *to = u && u->sink ? u->sink(u, &f) : NULL;
+    return to && rs_stream_splices(k->in, to) ? to : NULL;
+}
+
+/* Of the incomplete frame at the front of the input the beginning of the payload, if that was read, goes to its user. Gives where
+ * the rest can go, or NULL. */
+static rs_stream *begin_passing(rs_link *k, rs_frame *f)
+{
+    rs_buf *in = rs_stream_input(k->in);
+    if (rs_buf_len(in) < RS_FRAME_HEADER || rs_frame_peek(in, f) != 0)
+        return NULL;
+    if (!k->shortened)
+        k->latest = *f;
+    size_t here = rs_buf_len(in) - RS_FRAME_HEADER, coming = f->length - here;
+    if (here > 0 && sink(k, f->length)) {
+        f->length = (uint32_t)here;
+        take_frame(k, f);
+        shorten(k, f, coming);
+    }
+    return k->broken ? NULL : sink(k, f->length);
+}
+
+/* Payload goes on to where it is wanted without being read here, as far as it has come and there is room. Whether that was all of
+ * a frame's. */
+static bool pass_payload(rs_link *k)
+{
+    rs_frame f;
+    rs_stream *to = begin_passing(k, &f);
+    ssize_t moved = to ? rs_stream_splice(k->in, to, f.length) : 0;
+    if (moved <= 0)
+        return false;
+    k->heard = true;
+    rs_trip_frame(false, rs_frame_name(f.type), RS_FRAME_HEADER + (size_t)moved);
+    rs_link_user *u = user_of(k, f.context);
+    u->passed(u, &f, (size_t)moved);
+    shorten(k, &f, f.length - (size_t)moved);
+    return f.length == 0;
+}
+
 static void on_readable(rs_wait *w);
 
-static void read_on(rs_link *k)
+static void await_frames(rs_link *k)
 {
-    for (bool drained = false; k->in && !k->broken && !k->paused; drained = rs_stream_drained(k->in)) {
-        take_frames(k);
-        if (k->broken || k->paused)
-            return;
-        if (drained)
-            break;
-        int err = rs_stream_fill(k->in, rs_buf_len(rs_stream_input(k->in)) + 1);
-        if (err == -EAGAIN)
-            break;
-        if (err) {
-            break_with(k, err);
-            return;
-        }
-        k->heard = true;
-    }
     if (!k->in || k->broken || k->paused || k->reading)
         return;
     k->reading = true;
@@ -379,6 +518,35 @@ static void read_on(rs_link *k)
     k->in_wait.waiter = k;
     if (k->in_wait.done) /* it had become readable before there was a waker */
         on_readable(&k->in_wait);
+}
+
+/* While payload can go past us nothing is read but heads, and what couldn't go of a frame that has begun. */
+static int read_some(rs_link *k)
+{
+    const rs_buf *in = rs_stream_input(k->in);
+    bool begun = rs_buf_len(in) >= RS_FRAME_HEADER;
+    uint32_t length = begun ? rs_get32(rs_buf_data(in)) : 0;
+    int err = sink(k, length) ? rs_stream_fill_only(k->in, RS_FRAME_HEADER + length)
+                              : rs_stream_fill(k->in, rs_buf_len(in) + 1);
+    if (!err)
+        k->heard = true;
+    else if (err != -EAGAIN)
+        break_with(k, err);
+    return err;
+}
+
+static void read_on(rs_link *k)
+{
+    int passed = 0; /* others get their turn, and the credit for what went past us is sent */
+    for (bool drained = false; k->in && !k->broken && !k->paused; drained = rs_stream_drained(k->in)) {
+        take_frames(k);
+        if (drained || passed == PASSED_AT_ONCE || k->broken || k->paused)
+            break;
+        passed += pass_payload(k);
+        if (k->broken || k->paused || read_some(k))
+            break;
+    }
+    await_frames(k);
 }
 
 static void on_readable(rs_wait *w)
@@ -477,6 +645,8 @@ void rs_link_free(rs_link *k)
     rs_stream_free(k->in);
     if (k->out != k->in)
         rs_stream_free(k->out);
+    rs_stream_free(k->store[0]);
+    rs_stream_free(k->store[1]);
     free(k->retired);
     free(k);
 }

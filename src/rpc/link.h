@@ -24,6 +24,9 @@ struct rs_link_user {
     void (*room)(rs_link_user *u);                     /* the lanes have room again */
     void (*broken)(rs_link_user *u);                   /* nothing more will come; to be unlinked by its owner */
     void (*pong)(rs_link_user *u, uint32_t id);        /* may be NULL */
+    /* Where the payload of a frame that is still on its way may go past us, or NULL; may be NULL. And that n bytes did. */
+    rs_stream *(*sink)(rs_link_user *u, const rs_frame *f);
+    void (*passed)(rs_link_user *u, const rs_frame *f, size_t n);
     uint16_t context;
     rs_link *link; /* NULL before rs_link_add and after rs_link_del */
     rs_link_user *next;
@@ -53,6 +56,16 @@ void rs_link_set_router(rs_link *k, rs_link_user *u);
 /* Queues a message or a part of a stream, in as many frames as it takes; it goes out with all else that is queued in this turn
  * of the loop. Dropped when the link is broken. */
 int rs_link_send(rs_link *k, rs_lane lane, uint8_t type, uint16_t context, uint32_t id, const void *data, size_t n);
+
+/* Whether bytes can go from there into frames without being read. */
+bool rs_link_passes(rs_link *k, rs_stream *from);
+
+/* Whether nothing waits to be sent, as rs_link_pass wants it. */
+bool rs_link_idle(const rs_link *k);
+
+/* Sends at most n bytes that stand ready in `from` as one frame, without reading them: how many, -EAGAIN when the link isn't
+ * idle, -ENOSYS where they are to be read, or an error. */
+ssize_t rs_link_pass(rs_link *k, uint8_t type, uint16_t context, uint32_t id, rs_stream *from, size_t n);
 
 /* Sends now what it can without waiting. */
 void rs_link_flush(rs_link *k);

@@ -29,7 +29,8 @@ struct rs_pipe {
     size_t taken;  /* bytes that were read and not credited yet */
     size_t fresh;  /* bytes of the first window that were not read yet */
     bool unclaimed, in_ended, out_ended, stopped, want_in, want_out;
-    int err; /* how its input ended, if badly */
+    bool passing; /* its writer wants the link for itself */
+    int err;      /* how its input ended, if badly */
 };
 
 static rs_link *link_of(const rs_pipe *p)
@@ -100,7 +101,7 @@ static bool readable(const rs_pipe *p)
 static bool writable(const rs_pipe *p)
 {
     rs_link *k = link_of(p);
-    return !k || p->stopped || (p->credit > 0 && rs_link_room(k, RS_LANE_BULK));
+    return !k || p->stopped || (p->credit > 0 && (p->passing ? rs_link_idle(k) : rs_link_room(k, RS_LANE_BULK)));
 }
 
 static void tell(rs_pipe *p)
@@ -165,9 +166,9 @@ static bool source_take(void *source, rs_buf *to)
     return true;
 }
 
-static ssize_t source_write(void *source, const char *from, size_t n)
+/* At most n bytes that may be sent now, or an error. */
+static ssize_t may_send(rs_pipe *p, size_t n)
 {
-    rs_pipe *p = source;
     if (!link_of(p) || p->out_ended)
         return RS_ECLOSED;
     if (p->stopped)
@@ -175,12 +176,33 @@ static ssize_t source_write(void *source, const char *from, size_t n)
     if (!writable(p))
         return -EAGAIN;
     n = n < PIECE ? n : PIECE;
-    n = n < p->credit ? n : p->credit;
-    int err = send(p, RS_LANE_BULK, RS_FRAME_DATA, from, n);
+    return (ssize_t)(n < p->credit ? n : p->credit);
+}
+
+static ssize_t source_write(void *source, const char *from, size_t n)
+{
+    rs_pipe *p = source;
+    p->passing = false;
+    ssize_t may = may_send(p, n);
+    int err = may < 0 ? (int)may : send(p, RS_LANE_BULK, RS_FRAME_DATA, from, (size_t)may);
     if (err)
         return err;
-    p->credit -= n;
-    return (ssize_t)n;
+    p->credit -= (size_t)may;
+    return may;
+}
+
+static ssize_t source_pass(void *source, rs_stream *from)
+{
+    rs_pipe *p = source;
+    rs_link *k = link_of(p);
+    p->passing = k && rs_link_passes(k, from) && rs_stream_pending(from) >= PIECE;
+    if (!p->passing)
+        return -ENOSYS;
+    ssize_t may = may_send(p, PIECE);
+    if (may > 0)
+        may = rs_link_pass(k, RS_FRAME_DATA, p->owner->user->context, p->id, from, (size_t)may);
+    p->credit -= may > 0 ? (size_t)may : 0;
+    return may;
 }
 
 static void source_want(void *source, bool in, bool out)
@@ -212,7 +234,8 @@ static void source_close(void *source)
     destroy(p);
 }
 
-static const rs_stream_ops ops = {source_read, source_write, source_want, source_shutdown, source_close, source_take};
+static const rs_stream_ops ops = {source_read,  source_write, source_want, source_shutdown,
+                                  source_close, source_take,  source_pass};
 
 static rs_stream *open_stream(rs_pipe *p)
 {
@@ -222,6 +245,19 @@ static rs_stream *open_stream(rs_pipe *p)
 
 /* ---- frames ---- */
 
+/* Where its bytes may go without waiting here for a reader. */
+static rs_stream *sink_of(rs_pipe *p)
+{
+    return p->stream && rs_buf_len(&p->got) == 0 && !p->in_ended ? rs_stream_sink(p->stream) : NULL;
+}
+
+/* So many bytes went there. */
+static void passed(rs_pipe *p, size_t n)
+{
+    rs_stream_took(p->stream, n);
+    renew(p, n);
+}
+
 static int take_data(rs_pipe *p, const char *data, size_t n)
 {
     if (p->in_ended || n > p->window)
@@ -229,7 +265,13 @@ static int take_data(rs_pipe *p, const char *data, size_t n)
     p->window -= n;
     if (p->unclaimed && (p->owner->early += n) > EARLY)
         return RS_EPROTO;
-    return rs_buf_add(&p->got, data, n);
+    rs_stream *to = sink_of(p);
+    ssize_t took = to ? rs_stream_write(to, data, n) : 0;
+    if (took > 0)
+        passed(p, (size_t)took);
+    else
+        took = 0; /* what is wrong there comes again, when its reader writes it */
+    return rs_buf_add(&p->got, data + took, n - (size_t)took);
 }
 
 static int take_credit(rs_pipe *p, const char *data, size_t n)
@@ -291,6 +333,19 @@ int rs_pipes_frame(rs_pipes *ps, const rs_frame *f)
     }
     tell(p);
     return err;
+}
+
+rs_stream *rs_pipes_sink(rs_pipes *ps, const rs_frame *f)
+{
+    rs_pipe *p = f->type == RS_FRAME_DATA ? find(ps, f->id) : NULL;
+    return p && f->length <= p->window ? sink_of(p) : NULL;
+}
+
+void rs_pipes_passed(rs_pipes *ps, uint32_t id, size_t n)
+{
+    rs_pipe *p = find(ps, id);
+    p->window -= n;
+    passed(p, n);
 }
 
 void rs_pipes_widen(rs_pipes *ps, uint32_t id)

@@ -34,6 +34,11 @@ void rs_pipes_fini(rs_pipes *ps);
 /* DATA, CREDIT, END and STOP. RS_EPROTO for what breaks the protocol; what is for a stream that was closed is dropped. */
 int rs_pipes_frame(rs_pipes *ps, const rs_frame *f);
 
+/* Where the payload of a DATA frame may go that is still on its way: a pipe or a socket; NULL where it is to come as any other.
+ * And that n bytes of it went there. */
+rs_stream *rs_pipes_sink(rs_pipes *ps, const rs_frame *f);
+void rs_pipes_passed(rs_pipes *ps, uint32_t id, size_t n);
+
 /* Lets the other side send more at once on one that carries much; once is enough. */
 void rs_pipes_widen(rs_pipes *ps, uint32_t id);
 

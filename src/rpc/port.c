@@ -201,6 +201,16 @@ static void on_frame(rs_link_user *u, const rs_frame *f)
         rs_link_break(u->link, wrong);
 }
 
+static rs_stream *on_sink(rs_link_user *u, const rs_frame *f)
+{
+    return rs_pipes_sink(&port_of(u)->pipes, f);
+}
+
+static void on_passed(rs_link_user *u, const rs_frame *f, size_t n)
+{
+    rs_pipes_passed(&port_of(u)->pipes, f->id, n);
+}
+
 static void on_room(rs_link_user *u)
 {
     rs_port *p = port_of(u);
@@ -232,6 +242,8 @@ rs_port *rs_port_new(rs_link *k, uint16_t context, bool controller)
     p->user.frame = on_frame;
     p->user.room = on_room;
     p->user.broken = on_broken;
+    p->user.sink = on_sink;
+    p->user.passed = on_passed;
     rs_pipes_init(&p->pipes, &p->user, controller);
     rs_link_add(k, &p->user, context);
     return p;

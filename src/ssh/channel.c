@@ -311,8 +311,8 @@ static void source_close(void *self)
     rs_ssh_channel_put(c);
 }
 
-static const rs_stream_ops source_ops = {source_read,     source_write, source_want,
-                                         source_shutdown, source_close, source_take};
+static const rs_stream_ops source_ops = {source_read,  source_write, source_want, source_shutdown,
+                                         source_close, source_take,  NULL};
 
 static rs_stream *open_source(source *src, bool reads, bool writes)
 {

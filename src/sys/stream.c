@@ -441,14 +441,68 @@ static int l_write(lua_State *L)
 /* A source that has given less is asked again first: a write costs more than that. */
 enum { BATCH = 32 * 1024 };
 
+enum {
+    MUCH = 256 * 1024, /* bytes; pipes that carry more are widened */
+    PASSES = 8,        /* at once, of what is passed on unread */
+};
+
 /* In the queue of writers only while it has bytes that were read and not written. */
 typedef struct pump {
     write_request q;
     rs_wait in; /* for input; done from the start where it is only a pause that lets other tasks in */
+    rs_sink sink;
     lstream *from;
     bool once; /* what has come is enough */
+    bool wide;
     lua_Integer bytes;
 } pump;
+
+static rs_stream *sink_to(rs_sink *k)
+{
+    const pump *p = (const pump *)((const char *)k - offsetof(pump, sink));
+    return p->q.ls->writers ? NULL : p->q.ls->s;
+}
+
+/* Pipes that carry much, so that their two ends wake each other less often. */
+static void pump_widen(pump *p)
+{
+    if (p->wide || p->bytes < MUCH || !p->q.ls->s)
+        return;
+    p->wide = true;
+    rs_stream_widen(p->from->s);
+    rs_stream_widen(p->q.ls->s);
+}
+
+static void sink_took(rs_sink *k, size_t n)
+{
+    pump *p = (pump *)((char *)k - offsetof(pump, sink));
+    p->bytes += (lua_Integer)n;
+    pump_widen(p);
+}
+
+/* As much as goes to the other stream without being read. Gives what to wait for; NULL where it is to be read. */
+static rs_wait *pump_pass(lua_State *L, pump *p)
+{
+    write_request *q = &p->q;
+    ssize_t n = 1;
+    int i;
+    if (!q->ls->s || q->ls->writers)
+        return NULL;
+    for (i = 0; i < PASSES && n > 0; i++) {
+        n = rs_stream_pass(p->from->s, q->ls->s);
+        p->bytes += n > 0 ? (lua_Integer)n : 0;
+    }
+    if (n == -EAGAIN) {
+        join_queue(q);
+        q->len = 0;
+        int err = rs_stream_await_out(q->ls->s, &q->wait);
+        if (err)
+            write_fails(L, q, err);
+        return &q->wait;
+    }
+    p->in = (rs_wait){.done = true};
+    return n > 0 || i > 1 ? &p->in : NULL;
+}
 
 /* Nothing was read that isn't written. Gives what to wait for; NULL at the end. */
 static rs_wait *pump_fill(lua_State *L, pump *p)
@@ -456,6 +510,10 @@ static rs_wait *pump_fill(lua_State *L, pump *p)
     check_reader(L, p->from->s);
     if (p->once && p->bytes > 0)
         return NULL;
+    pump_widen(p);
+    rs_wait *passed = pump_pass(L, p);
+    if (passed)
+        return passed;
     int err = rs_stream_fill(p->from->s, BATCH);
     if (rs_buf_len(rs_stream_input(p->from->s)) > 0) /* what has happened then comes again */
         err = 0;
@@ -465,7 +523,9 @@ static rs_wait *pump_fill(lua_State *L, pump *p)
         raise(L, err, "can't read");
     if (err)
         (void)rs_stream_await_in(p->from->s, &p->in);
-    else
+    if (err && !p->once)
+        rs_stream_offer(p->from->s, &p->sink);
+    if (!err)
         p->in = (rs_wait){.done = true};
     return &p->in;
 }
@@ -476,6 +536,11 @@ static rs_wait *pump_step(lua_State *L, pump *p)
     if (!p->from->s)
         write_fails(L, q, RS_ECLOSED);
     rs_buf *in = rs_stream_input(p->from->s);
+    if (rs_buf_len(in) == 0 && q->queued) { /* it has waited for room for what it doesn't read */
+        if (write_step(L, q))
+            return &q->wait;
+        leave_queue(q);
+    }
     if (rs_buf_len(in) == 0)
         return pump_fill(L, p);
     if (!q->queued)
@@ -513,7 +578,7 @@ static int pump_start(lua_State *L, bool once)
     rs_task_check(L);
     lua_settop(L, 2);
     pump *p = lua_newuserdatauv(L, sizeof *p, 0);
-    *p = (pump){.from = from, .q.ls = to, .once = once};
+    *p = (pump){.from = from, .q.ls = to, .once = once, .sink = {sink_to, sink_took}};
     leave_at_end(L);
     p->in.done = true;
     return rs_task_wait(L, &p->in, (lua_KContext)p, pump_on);

@@ -133,7 +133,7 @@ static void end_close(void *source)
     *e = (end){.w = e->w};
 }
 
-static const rs_stream_ops end_ops = {end_read, end_write, end_want, end_shutdown, end_close, NULL};
+static const rs_stream_ops end_ops = {end_read, end_write, end_want, end_shutdown, end_close, NULL, NULL};
 
 static rs_stream *open_end(world *w, wire *in, wire *out)
 {

@@ -83,7 +83,8 @@ static void script_close(void *source)
     ((script *)source)->closed = true;
 }
 
-static const rs_stream_ops script_ops = {script_read, script_write, script_want, script_shutdown, script_close, NULL};
+static const rs_stream_ops script_ops = {script_read,  script_write, script_want, script_shutdown,
+                                         script_close, NULL,         NULL};
 
 static void test_fill(void **state)
 {
@@ -150,8 +151,8 @@ static bool script_take(void *source, rs_buf *to)
 /* Taken as it is while there is nothing else, read behind it after that. */
 static void test_take(void **state)
 {
-    static const rs_stream_ops ops = {script_read,     script_write, script_want,
-                                      script_shutdown, script_close, script_take};
+    static const rs_stream_ops ops = {script_read,  script_write, script_want, script_shutdown,
+                                      script_close, script_take,  NULL};
     script src = {.reads = "abc|def|gh"};
     rs_stream *s = rs_stream_new(&ops, &src);
     rs_buf *in = rs_stream_input(s);
@@ -515,6 +516,175 @@ static void test_pty_end(void **state)
     rs_stream_free(s);
 }
 
+/* ---- bytes that aren't read ---- */
+
+typedef struct place {
+    rs_sink sink;
+    rs_stream *to;
+    size_t took;
+} place;
+
+static rs_stream *place_to(rs_sink *k)
+{
+    return ((place *)k)->to;
+}
+
+static void place_took(rs_sink *k, size_t n)
+{
+    ((place *)k)->took += n;
+}
+
+/* A place is offered as long as somebody waits for input and has none. */
+static void test_sink(void **state)
+{
+    int p[2];
+    assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+    rs_stream *in = open_fd(p[0], false), *out = open_fd(p[1], false);
+    script src = {.reads = "abc", .end = -EAGAIN};
+    rs_stream *s = rs_stream_new(&script_ops, &src), *other = rs_stream_new(&script_ops, &src);
+    place k = {{place_to, place_took}, out, 0}, odd = {{place_to, place_took}, other, 0};
+    place closed = {{place_to, place_took}, NULL, 0};
+    waiter a = {0};
+    rs_stream_offer(s, &k.sink);
+    assert_null(rs_stream_sink(s)); /* nobody waits */
+    await(s, &a, true);
+    rs_stream_offer(s, &k.sink);
+    assert_ptr_equal(rs_stream_sink(s), out);
+    rs_stream_took(s, 7);
+    assert_int_equal(k.took, 7);
+    rs_stream_offer(s, &odd.sink);
+    assert_null(rs_stream_sink(s)); /* not a pipe, nor a socket */
+    rs_stream_offer(s, &closed.sink);
+    assert_null(rs_stream_sink(s));
+    rs_stream_offer(s, &k.sink);
+    assert_int_equal(rs_stream_fill(s, 1), 0);
+    assert_null(rs_stream_sink(s)); /* what came before comes first */
+    rs_buf_clear(rs_stream_input(s));
+    assert_ptr_equal(rs_stream_sink(s), out);
+    rs_stream_ready(s, true, false);
+    assert_null(rs_stream_sink(s));
+    await(s, &a, true);
+    assert_null(rs_stream_sink(s));
+    rs_stream_offer(s, &k.sink);
+    rs_wait_abandon(&a.w);
+    assert_null(rs_stream_sink(s));
+    rs_stream_free(s);
+    rs_stream_free(other);
+    rs_stream_free(in);
+    rs_stream_free(out);
+}
+
+static void pair(bool sockets, int type, rs_stream *ends[2])
+{
+    int p[2];
+    assert_int_equal(sockets ? socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, p) : pipe2(p, O_CLOEXEC), 0);
+    ends[0] = open_fd(p[0], false);
+    ends[1] = open_fd(p[1], false);
+}
+
+static void test_splice(void **state)
+{
+    for (int i = 0; i < 3; i++) {
+        rs_stream *a[2], *b[2];
+        pair(i == 1, SOCK_STREAM, a);
+        pair(i == 2, SOCK_STREAM, b);
+        assert_true(rs_stream_splices(a[0], b[1]));
+        assert_false(rs_stream_splices(a[0], NULL));
+        assert_int_equal(rs_stream_splice(a[0], b[1], 10), -EAGAIN);
+        assert_int_equal(rs_stream_pending(a[0]), 0);
+        assert_int_equal(rs_stream_write(a[1], "0123456789", 10), 10);
+        assert_int_equal(rs_stream_pending(a[0]), 10);
+        assert_int_equal(rs_stream_splice(a[0], b[1], 4), 4);
+        assert_int_equal(rs_stream_pending(a[0]), 6);
+        assert_int_equal(rs_stream_splice(a[0], b[1], 100), 6);
+        assert_int_equal(rs_stream_fill(b[0], 10), 0);
+        assert_memory_equal(rs_buf_data(rs_stream_input(b[0])), "0123456789", 10);
+        rs_stream_free(a[1]);
+        assert_int_equal(rs_stream_splice(a[0], b[1], 1), 0);
+        rs_stream_free(a[0]);
+        rs_stream_free(b[0]);
+        rs_stream_free(b[1]);
+    }
+}
+
+/* A full pipe stops it, a reader that has gone ends it. */
+static void test_splice_has_backpressure(void **state)
+{
+    static char data[64 * 1024];
+    rs_stream *a[2], *b[2];
+    pair(false, 0, a);
+    pair(false, 0, b);
+    size_t n = 0;
+    for (ssize_t moved = 1; moved > 0; n += (size_t)(moved > 0 ? moved : 0)) {
+        while (rs_stream_write(a[1], data, sizeof data) > 0)
+            ;
+        moved = rs_stream_splice(a[0], b[1], sizeof data);
+        assert_true(moved > 0 || moved == -EAGAIN);
+    }
+    assert_int_equal(rs_stream_pending(b[0]), n);
+    rs_stream_free(b[0]);
+    assert_int_equal(rs_stream_splice(a[0], b[1], 1), -EPIPE);
+    assert_true(rs_stream_splices(a[0], b[1])); /* the kernel can; there is nobody */
+    rs_stream_free(b[1]);
+    rs_stream_free(a[0]);
+    rs_stream_free(a[1]);
+}
+
+static void test_what_splice_cant(void **state)
+{
+    rs_stream *a[2], *b[2], *c[2];
+    pair(true, SOCK_STREAM, a);
+    pair(true, SOCK_STREAM, b);
+    pair(false, 0, c);
+    assert_false(rs_stream_splices(a[0], b[1])); /* one is to be a pipe */
+    rs_stream *file = open_fd(open("/dev/null", O_RDWR | O_CLOEXEC), false);
+    assert_false(rs_stream_splices(c[0], file));
+    assert_int_equal(rs_stream_pending(file), 0);
+    rs_stream *shared = open_fd(dup(0), true);
+    assert_false(rs_stream_splices(c[0], shared));
+    rs_stream *d[2];
+    pair(true, SOCK_DGRAM, d); /* the kernel says so only when it is tried */
+    assert_int_equal(rs_stream_write(d[1], "x", 1), 1);
+    assert_true(rs_stream_splices(d[0], c[1]));
+    if (rs_stream_splice(d[0], c[1], 1) == -EINVAL)
+        assert_false(rs_stream_splices(d[0], c[1]));
+    rs_stream *all[] = {a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1], file, shared};
+    for (size_t i = 0; i < COUNT(all); i++)
+        rs_stream_free(all[i]);
+}
+
+static void test_fill_only(void **state)
+{
+    rs_stream *a[2];
+    pair(false, 0, a);
+    assert_int_equal(rs_stream_write(a[1], "0123456789", 10), 10);
+    assert_int_equal(rs_stream_fill_only(a[0], 4), 0);
+    assert_int_equal(rs_buf_len(rs_stream_input(a[0])), 4);
+    assert_int_equal(rs_stream_pending(a[0]), 6);
+    assert_int_equal(rs_stream_fill_only(a[0], 12), -EAGAIN);
+    assert_memory_equal(rs_buf_data(rs_stream_input(a[0])), "0123456789", 10);
+    rs_stream_free(a[0]);
+    rs_stream_free(a[1]);
+}
+
+static void test_widen(void **state)
+{
+    rs_stream *a[2], *b[2];
+    int p[2];
+    assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+    int before = fcntl(p[0], F_GETPIPE_SZ);
+    a[0] = open_fd(p[0], false);
+    a[1] = open_fd(p[1], false);
+    pair(true, SOCK_STREAM, b);
+    rs_stream_widen(b[0]); /* nothing to be done */
+    rs_stream_widen(a[1]);
+    assert_true(fcntl(p[0], F_GETPIPE_SZ) >= before);
+    rs_stream_free(a[0]);
+    rs_stream_free(a[1]);
+    rs_stream_free(b[0]);
+    rs_stream_free(b[1]);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -533,6 +703,12 @@ int main(void)
         TEST(test_reader_has_gone),
         TEST(test_socket_both_ways),
         TEST(test_files),
+        TEST(test_sink),
+        TEST(test_splice),
+        TEST(test_splice_has_backpressure),
+        TEST(test_what_splice_cant),
+        TEST(test_fill_only),
+        TEST(test_widen),
         TEST(test_bad_fd),
         TEST(test_shared),
         TEST(test_pty_end),
