@@ -25,16 +25,10 @@ local function functions(contexts, trees)
     })
 end
 
-local function method(object, name, ...)
-    return object[name](object, ...)
-end
-
---- Target 0 is the root; others are objects that were handed out.
-local function answer(self, root, target, name, ...)
-    if target == 0 then return root[name](...) end
+local function method(self, target, name, ...)
     local object = self:object(target)
     if not object then error("a reference that isn't there", 0) end
-    return method(object, name, ...)
+    return object[name](object, ...)
 end
 
 -- ---- its life ----
@@ -65,7 +59,10 @@ return function(context, folder, version)
         return f and function(...) return f(self, ...) end
     end)
     self = peer.new(link:port(context, false), {
-        serve = function(...) return answer(self, root, ...) end,
+        serve = function(target, name, ...) -- 0 is the root; others are objects that were handed out
+            if target == 0 then return root[name](...) end
+            return method(self, target, name, ...)
+        end,
         export = exports.export, import = exports.import,
         on_close = function() ended:notify() end,
     })

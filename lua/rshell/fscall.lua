@@ -45,7 +45,9 @@ end
 
 --- Calls the primitive `name` of fs; raises what fails.
 function M.ask(p, what, name, ...)
-    return answer(p, what, M.try(p, what, name, ...))
+    local fn = view.check(p.view).fs[name]
+    if not p.view.timeout then return answer(p, what, fn(...)) end
+    return answer(p, what, M.call(p, what, fn, ...))
 end
 
 --- Calls a method of an open file or a walker; raises what fails.

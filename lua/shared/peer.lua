@@ -58,8 +58,8 @@ local function post(self, kind, id, export, ...)
     return false, not (self.why or err.is(e) and e.kind == "closed") and e or nil
 end
 
---- As post, with what goes by reference: where nothing is sent, nothing was handed out. One may be made while another is:
---- by a finaliser.
+--- As post, with what goes by reference: where nothing is sent, nothing was handed out. One may be made while another
+--- is: by a finaliser.
 local function hand_out(self, kind, id, ...)
     local before = self.given_n
     local sent, e = post(self, kind, id, self.export, ...)
@@ -292,8 +292,8 @@ local function answer_call(self, id, ok, ...)
     self.workers[id] = nil
     if self.why then return end
     if not ok then return fail(self, id, (...)) end
-    local sent, e = pcall(self.send, self, FRAME.REPLY, id, ...)
-    if not sent and not self.why then fail(self, id, e) end
+    local sent, e = hand_out(self, FRAME.REPLY, id, ...)
+    if not sent and e then fail(self, id, e) end
 end
 
 --- One that was cancelled may be interrupted anywhere: others say how its call has ended.
@@ -308,28 +308,24 @@ local function prepared(prepare, serve, ...)
     return serve(...)
 end
 
---- Answers a call; what its arguments still lack, prepare fetches.
-local function serve(self, id, prepare, target, ...)
-    local depth = 0
-    if type(target) == "table" then target, depth = target[1], target[2] end
-    if math.type(depth) ~= "integer" or depth < 0 or depth > NESTED then
-        return reply(self, id, false, err.new {kind = "usage", message = "a call that is nested too deeply"})
-    end
+local function refuse(self, id)
+    answer_call(self, id, false, err.new {kind = "cancelled", message = "cancelled"})
+end
+
+--- The task's locals for a call that stands so deep in others; false where that is no depth.
+local function go_down(self, depth)
+    if math.type(depth) ~= "integer" or depth < 0 or depth > NESTED then return false end
     local locals = self.reader.locals
     for k in next, locals do locals[k] = nil end
     locals.depth = depth + 1
-    if prepare then return reply(self, id, xpcall(prepared, failure.note, prepare, self.serve, target, ...)) end
-    reply(self, id, xpcall(self.serve, failure.note, target, ...))
-end
-
-local function refuse(self, id)
-    answer_call(self, id, false, err.new {kind = "cancelled", message = "cancelled"})
+    return true
 end
 
 local handlers = {}
 local hire
 
-handlers[FRAME.CALL] = function(self, id, ...)
+--- Answers a call; what its arguments still lack, prepare fetches.
+handlers[FRAME.CALL] = function(self, id, target, ...)
     if not self.serve then error("a call came that nobody serves", 0) end
     if self.workers[id] then error("a call came with the number of another one", 0) end
     local prepare = self.prepare
@@ -341,7 +337,13 @@ handlers[FRAME.CALL] = function(self, id, ...)
     self.workers[id] = self.reader
     self.spare = self.spare or hire(self)
     self.port:pass()
-    serve(self, id, prepare, ...)
+    local depth = 0
+    if type(target) == "table" then target, depth = target[1], target[2] end
+    if not go_down(self, depth) then
+        return reply(self, id, false, err.new {kind = "usage", message = "a call that is nested too deeply"})
+    end
+    if prepare then return reply(self, id, xpcall(prepared, failure.note, prepare, self.serve, target, ...)) end
+    reply(self, id, xpcall(self.serve, failure.note, target, ...))
 end
 
 --- Ends a worker, and says what has become of its call.

@@ -461,13 +461,11 @@ static int body(lua_State *L)
 /* What holds in the parent holds in its child, which is on top of the stack. */
 static void inherit_locals(lua_State *L, const sched *s)
 {
-    if (!s->current)
+    if (!s->current || !s->current->has_locals)
         return;
+    rs_task *t = lua_touserdata(L, -1);
     rs_task_push(L, s->current);
-    if (lua_getiuservalue(L, -1, UV_LOCALS) != LUA_TTABLE) {
-        lua_pop(L, 2);
-        return;
-    }
+    lua_getiuservalue(L, -1, UV_LOCALS);
     lua_replace(L, -2);
     lua_newtable(L);
     for (lua_pushnil(L); lua_next(L, -3);) {
@@ -477,6 +475,7 @@ static void inherit_locals(lua_State *L, const sched *s)
     }
     lua_setiuservalue(L, -3, UV_LOCALS);
     lua_pop(L, 1);
+    t->has_locals = true;
 }
 
 rs_task *rs_task_new(lua_State *L, sched *s, int nargs)

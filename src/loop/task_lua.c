@@ -73,14 +73,19 @@ static int l_locals(lua_State *L)
 {
     rs_task_check(L);
     bool one = !lua_isnone(L, 1);
-    rs_task_push(L, rs_sched_of(L)->current);
-    if (lua_getiuservalue(L, -1, UV_LOCALS) == LUA_TNIL && !one) {
-        lua_newtable(L);
-        lua_pushvalue(L, -1);
-        lua_setiuservalue(L, -4, UV_LOCALS);
-        lua_replace(L, -2);
+    rs_task *t = rs_sched_of(L)->current;
+    if (one && !t->has_locals) {
+        lua_pushnil(L);
+        return 1;
     }
-    if (!one || lua_isnil(L, -1))
+    rs_task_push(L, t);
+    if (!t->has_locals) {
+        lua_newtable(L);
+        lua_setiuservalue(L, -2, UV_LOCALS);
+        t->has_locals = true;
+    }
+    lua_getiuservalue(L, -1, UV_LOCALS);
+    if (!one)
         return 1;
     lua_pushvalue(L, 1);
     lua_rawget(L, -2);

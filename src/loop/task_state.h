@@ -55,6 +55,7 @@ struct rs_task {
     bool queued;   /* on the ready list */
     bool in_place; /* waits in place: suspended below on the C stack */
     bool failed, observed, timed_out;
+    bool has_locals;      /* in UV_LOCALS */
     bool eager, reported; /* its failure is told at once, and has been told */
     int nresults;         /* in UV_RESULTS: none, itself, or a table of them */
     rs_task *next_ready;

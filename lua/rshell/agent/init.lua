@@ -177,7 +177,11 @@ end
 local function caller(b, module, fn)
     local name = module .. "." .. fn
     local function otherwise(...) return b.bare[module][fn](...) end
-    return function(...) return ask(b, otherwise, name, ...) end
+    return function(...)
+        local self = b.peer
+        if self and self.hello and not self.why then return self:call(0, name, ...) end -- nearly always
+        return ask(b, otherwise, name, ...)
+    end
 end
 
 --- Our own streams stay ours: the program gets pipes, and we move the bytes.
