@@ -286,10 +286,10 @@ end
 
 mt.__close = members.close
 
---- Dropped: no waiting here, a task ends it.
+--- Dropped: no waiting here, a task ends it. Of a shell that is gone already the handle may have been collected, too.
 function mt.__gc(self)
     local s = test(self)
-    if s and not s.closed then task.spawn(stop, s) end
+    if s and not s.closed then task.spawn(pcall, stop, s) end
 end
 
 -- ---- popen ----
@@ -344,7 +344,9 @@ function popen_mt.__gc(self)
     if not p or p.r.finished or p.r.session.closed then return end
     for _, answer in ipairs {p.r.out, p.r.err} do
         task.spawn(function()
-            repeat answer:take_all() until not answer:fill()
+            pcall(function() -- it fails when the session ends, which is nobody's concern then
+                repeat answer:take_all() until not answer:fill()
+            end)
         end)
     end
 end

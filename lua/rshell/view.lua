@@ -71,7 +71,7 @@ end
 ---@param handle table the program's
 ---@param e any what was raised by a stream
 function M.cause(v, handle, e)
-    if not err.is(e) or e.kind ~= "closed" or e.host then return e end
+    if not err.is(e) or e.kind ~= "closed" or e.host and not e.message:find "^can't %a+: " then return e end
     local ok, why = pcall(function()
         handle:wait(LOST_SECONDS)
         M.check(v)

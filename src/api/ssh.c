@@ -696,6 +696,15 @@ static int l_drain(lua_State *L)
     return 0;
 }
 
+/* of_host(stream, host): what goes wrong with it names the host. Gives the stream. */
+static int l_of_host(lua_State *L)
+{
+    lua_settop(L, 2);
+    rs_lstream_set_host(L, 1, 2);
+    lua_settop(L, 1);
+    return 1;
+}
+
 static const luaL_Reg session_methods[] = {
     {"handshake", l_handshake},     {"ping", l_ping},
     {"silence", l_silence},         {"banner", l_banner},
@@ -718,7 +727,8 @@ static const luaL_Reg channel_methods[] = {
 static const luaL_Reg key_methods[] = {{"public", l_key_public}, {"__gc", l_key_gc}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"new", l_new}, {"pair", l_pair}, {"drain", l_drain}, {"load_key", l_load_key}, {"public_key", l_public_key},
+    {"new", l_new},         {"pair", l_pair},         {"drain", l_drain},
+    {"of_host", l_of_host}, {"load_key", l_load_key}, {"public_key", l_public_key},
     {NULL, NULL},
 };
 

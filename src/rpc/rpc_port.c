@@ -343,28 +343,32 @@ static int l_stand_by(lua_State *L)
 
 /* ---- streams ---- */
 
-/* port:open(): a stream to the other side, and its number there */
+/* port:open([peer]): a stream to the other side, and its number there; its failures tell the peer's host and end */
 static int l_open(lua_State *L)
 {
     lport *lp = check_port(L);
+    lua_settop(L, 2);
     uint32_t id;
     rs_stream *s = rs_port_open(lp->p, &id);
     if (!s)
         return luaL_error(L, "not enough memory");
     rs_lstream_push(L, s);
+    rs_lstream_set_host(L, -1, 2);
     lua_pushinteger(L, id);
     return 2;
 }
 
-/* port:claim(id [, drain]): the stream that the other side gave this number; nil where it has not */
+/* port:claim(id [, drain [, peer]]): the stream that the other side gave this number; nil where it has not */
 static int l_claim(lua_State *L)
 {
     lport *lp = check_port(L);
+    lua_settop(L, 4);
     lua_Integer id = luaL_checkinteger(L, 2);
     rs_stream *s = id > 0 && id <= UINT32_MAX ? rs_port_claim(lp->p, (uint32_t)id) : NULL;
     if (!s)
         return 0;
     rs_lstream_push(L, s);
+    rs_lstream_set_host(L, -1, 4);
     if (lua_toboolean(L, 3))
         rs_lstream_drain(L, -1);
     return 1;

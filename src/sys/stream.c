@@ -65,9 +65,18 @@ void rs_lstream_set_host(lua_State *L, int i, int host)
 /* Raises what has happened to the stream that the running function was called with. */
 static int raise(lua_State *L, int err, const char *what)
 {
-    if (!luaL_testudata(L, 1, STREAM) || lua_getiuservalue(L, 1, 1) != LUA_TSTRING)
+    if (!luaL_testudata(L, 1, STREAM))
         return rs_error_raise(L, err, what);
-    rs_error_push(L, rs_err_kind(err), "%s: %s", what, rs_err_text(err));
+    const char *text = rs_err_text(err);
+    bool more = lua_getiuservalue(L, 1, 1) == LUA_TTABLE;
+    if (more) {
+        bool told = lua_getfield(L, -1, "why") == LUA_TSTRING && err == RS_ECLOSED;
+        text = told ? lua_tostring(L, -1) : text;
+        lua_getfield(L, -2, "host");
+    }
+    if (lua_type(L, -1) != LUA_TSTRING)
+        return rs_error_raise(L, err, what);
+    rs_error_push(L, rs_err_kind(err), "%s: %s", what, text);
     lua_insert(L, -2);
     lua_setfield(L, -2, "host");
     return lua_error(L);

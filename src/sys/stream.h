@@ -12,7 +12,8 @@
 /* Pushes a new stream object that owns s; raises without memory, and frees s then. */
 void rs_lstream_push(lua_State *L, rs_stream *s);
 
-/* Failures of the object at index i name the host at index host, a string or nil. */
+/* Failures of the object at index i name the host at index host: a string, or nil; or a table with the fields host, and why
+ * once nothing of it goes any more, which is told then. */
 void rs_lstream_set_host(lua_State *L, int i, int host);
 
 /* When the object is dropped without being closed its bytes are read and thrown away, so that who writes them goes on. */

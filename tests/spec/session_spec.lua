@@ -397,6 +397,20 @@ spec.test("popen: dropped, the session goes on", function(t)
     t.fail "it never went on"
 end)
 
+spec.test("popen: what is dropped and ends with its session is no failed task", function(t)
+    local script = [[
+        local function reap() for _ = 1, 3 do collectgarbage() sleep(0.1) end end
+        local s = here:session()
+        s:popen "sleep 500"
+        reap()
+        here.kill("-KILL", "-" .. s.pid)
+        reap()
+        s = nil
+        reap()]]
+    local program = require "rshell".here[require "waits".RSHELL]
+    t.same({program:run({"run", "-e", script}, {timeout = 60})}, {0, "", "", {0}})
+end)
+
 spec.test("popen: exit", function(t)
     local s = open(t)
     local p = s:popen "echo last; exit 7"

@@ -99,6 +99,25 @@ local function sizes()
     return link:stat()
 end
 
+spec.table("streams of a link that is lost say where it was", {
+    {name = "agent", agent = true}, {name = "bare", agent = false},
+}, function(t, c)
+    link:after(nil)
+    clean(t, function()
+        local m <close> = open {agent = c.agent}
+        local p <close> = m.cat:popen()
+        local listener <close> = m:listen(0)
+        local out <close> = m:connect_sock(listener.port)
+        local into <close> = listener:accept(LATEST)
+        link:cut()
+        for _, stream in ipairs {p.stdout, out, into} do
+            breaks(t, function() return stream:read "a" end, {closed = true})
+            breaks(t, function() while true do (stream == p.stdout and p.stdin or stream):write "x" end end,
+                {closed = true})
+        end
+    end)
+end)
+
 local STAGES = 8
 
 spec.table("the link at every stage", {{"cut"}, {"freeze"}}, function(t, c)

@@ -19,9 +19,9 @@ Process.__index = Process
 
 local function new_process(self, id, pids, streams)
     local p = setmetatable({peer = self, id = id, pids = pids, event = task.event()}, Process)
-    if streams.stdin then p.stdin = self.port:claim(streams.stdin) end
-    if streams.stdout then p.stdout = self.port:claim(streams.stdout, true) end
-    if streams.stderr then p.stderr = self.port:claim(streams.stderr, true) end
+    if streams.stdin then p.stdin = self.port:claim(streams.stdin, false, self) end
+    if streams.stdout then p.stdout = self.port:claim(streams.stdout, true, self) end
+    if streams.stderr then p.stderr = self.port:claim(streams.stderr, true, self) end
     self.processes[id] = p
     return p
 end
@@ -217,7 +217,7 @@ end
 
 local makers = {}
 
-function makers.stream(self, _, stream) return self.port:claim(stream) end
+function makers.stream(self, _, stream) return self.port:claim(stream, false, self) end
 
 makers.process = new_process
 

@@ -1,5 +1,6 @@
 -- An SSH connection as a connector (see rshell.bare): programs, connections passed through, and ports over there.
 
+local raw_ssh = require "rshell.ssh.raw"
 local refusal = require "rshell.ssh.refusal"
 local task = require "rshell.task"
 
@@ -208,7 +209,7 @@ function functions.subsystem(self, name) return run(self, "subsystem", name) end
 local function pass_through(c, kind, where, port)
     local raw, text, name = c.session:open(kind, where, port)
     if not raw then return nil, refusal.read(text, name) end
-    return raw:stream "both"
+    return raw:stream("both", c.host)
 end
 
 function functions.connect_tcp(self, host, port) return pass_through(self, "tcp", host, port) end
@@ -224,7 +225,11 @@ function Listener.__index(l, key)
     return Listener[key]
 end
 
-function Listener:accept(seconds) return self.raw:accept(seconds or -1) end
+function Listener:accept(seconds)
+    local stream, peer, name = self.raw:accept(seconds or -1)
+    if stream then raw_ssh.of_host(stream, self.host) end
+    return stream, peer, name
+end
 
 --- Its place is taken until the server has given it up.
 function Listener:close()
@@ -249,7 +254,7 @@ local function listener(c, raw, place, host)
     local is_path = type(place) == "string"
     local port = not is_path and (raw.port or place) or nil
     local l = {raw = raw, port = port, path = is_path and place or nil, place = port or place, taken = c.listeners}
-    l.address = not is_path and host or nil
+    l.address, l.host = not is_path and host or nil, c.host
     c.listeners[l.place] = true
     return setmetatable(l, Listener)
 end

@@ -179,9 +179,10 @@ local function serve_both(c, stream)
     end)
 end
 
---- "in", "out", "err" or "both": once each.
-function Channel:stream(which)
+--- "in", "out", "err" or "both": once each; host is for its errors.
+function Channel:stream(which, host)
     local theirs, ours = raw.pair()
+    raw.of_host(theirs, host)
     if which == "in" then
         serve_input(self, ours)
     elseif which == "both" then
