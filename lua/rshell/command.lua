@@ -10,6 +10,7 @@
 
 local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
+local near = require "rshell.shared.near"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
 local view = require "rshell.view"
@@ -172,12 +173,14 @@ local function add_object(argv, v, value)
     end
     local m = test_method(value)
     if m then misused(m) end
+    local machine = require "rshell.machine"
+    local meant = near.suffix(argv[1], machine.members)
     err.raise {
         kind = "usage",
         message = ("an argument is a string, number, path or command, not a %s"):format(object.type(value)),
-        hint = require "rshell.machine".test(value) and not argv[2]
-            and ("machines have no method '%s'; programs are called with a dot: m.%s(...)"):format(argv[1], argv[1])
-            or nil,
+        hint = machine.test(value) and not argv[2]
+            and ("machines have no method '%s'%s programs are called with a dot: m.%s(...)"):format(argv[1],
+                meant ~= "" and meant or ";", argv[1]) or nil,
     }
 end
 

@@ -7,11 +7,18 @@ local view = require "rshell.view"
 
 local M = {}
 
+--- For a path that isn't there: a shell would have read its ~.
+local function tilde_hint(where, name)
+    if name ~= "ENOENT" or not where:find "^~" and not where:find("/~", 1, true) then return nil end
+    return "~ is a name like any other in a path; m.home is the home folder, m.env:expanduser(text) knows others"
+end
+
 --- Raises what a primitive answered about a path, or about another one (`where`), most often below it.
 ---@param p rshell.PathState
 ---@param what string "read"
 function M.fail(p, what, text, name, where, hint)
     where = where or p.text
+    hint = hint or tilde_hint(where, name)
     view.fail(p.view, ("can't %s %s"):format(what, where), text, name, {path = where, hint = hint})
 end
 

@@ -128,7 +128,8 @@ local function run_block(t, block)
     local work = make_work()
     t.defer(function() work:delete {recursive = true} end)
     local file = (work / ("../block." .. block.language)):write(block.text)
-    local c = RUNNERS[block.typed and "typed" or block.language](file, block):with {cwd = work, env = ENV, timeout = 60, retcode = "any"}
+    local runner = RUNNERS[block.typed and "typed" or block.language]
+    local c = runner(file, block):with {cwd = work, env = ENV, timeout = 60, retcode = "any"}
     local code, out, errors = c:run()
     t.eq(code, 0, errors .. out)
     t.eq(errors:find("rshell:", 1, true), nil, errors)

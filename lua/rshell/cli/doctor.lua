@@ -45,15 +45,10 @@ local function tell(mark, step, ...)
     io.stdout:flush()
 end
 
--- What to do next, where the error doesn't say it, by step and kind.
+-- What to do next, where the error doesn't say it, by step.
 local NEXT = {
-    config = "correct that line, or go without the files: -F /dev/null",
     name = "is the name spelled right? HostName in ssh_config gives another one, and getent hosts NAME asks as we do",
-    connect = {
-        connect = "is sshd running over there, and on this port? Port in ssh_config or -p gives another one",
-        timeout = "is the machine up, and does a firewall drop what comes to this port?",
-        unreachable = "there is no route: is a VPN missing, or a jump? ProxyJump in ssh_config names one",
-    },
+    config = "correct that line, or go without the files: -F /dev/null",
     ssh = "something else than an SSH server may listen on this port: try `nc HOST PORT`, it greets with SSH-2.0",
     ["host key"] = "ask who runs the machine for its fingerprint",
     login = "rshell -vvv doctor HOST shows each attempt; the server's log tells why it refused",
@@ -62,9 +57,7 @@ local NEXT = {
 
 local function next_of(step, e)
     if err.is(e) and rawget(e, "hint") then return e.hint end
-    local what = NEXT[step]
-    if type(what) == "table" then what = what[err.is(e) and e.kind or ""] end
-    return what
+    return NEXT[step]
 end
 
 local function tell_failure(step, e)

@@ -75,7 +75,12 @@ end
 --- Only the first answer is given: who asks again hasn't liked it.
 local function reply(t, prompt)
     if t.asked then t:refuse("auth", "%s does not take this password", t.what) end
-    if t.password == nil then t:refuse("auth", "%s asks for a password, and none was given", t.what) end
+    if t.password == nil then
+        err.raise {
+            kind = "auth", host = t.host, message = ("%s asks for a password, and none was given"):format(t.what),
+            hint = "the option password gives it: a string, or a function that is called when it is asked for",
+        }
+    end
     t.secret = secret_of(t, prompt)
     t.asked, t.said, t.open.out, t.open.err = true, "", "", ""
     t.write(t.secret .. "\n")

@@ -96,6 +96,15 @@ local function similar(name)
     return meant and ("did you mean '%s'?"):format(meant)
 end
 
+-- What to do next, by kind; silent: somebody takes the connection and says nothing.
+local NEXT = {
+    connect = "is sshd running over there, and on this port? Port in ssh_config or -p gives another one",
+    timeout = "is the machine up, and does a firewall drop what comes to this port?",
+    unreachable = "there is no route: is a VPN missing, or a jump? ProxyJump in ssh_config names one",
+    silent = "something else than an SSH server may listen on this port: try `nc HOST PORT`, it greets with SSH-2.0",
+    name = "is the name spelled right? HostName in ssh_config gives another one",
+}
+
 local function unreachable(cfg, what, text, name)
     local kind = err.kind_of(name)
     if name == "ETIMEOUT" or name == "ETIMEDOUT" then
@@ -106,7 +115,7 @@ local function unreachable(cfg, what, text, name)
     err.raise {
         kind = kind, name = name,
         message = ("can't connect to %s port %d: %s%s"):format(cfg.hostname, cfg.port, what, text),
-        hint = tostring(name):find "^EAI_" and similar(cfg.hostname) or nil,
+        hint = tostring(name):find "^EAI_" and (similar(cfg.hostname) or NEXT.name) or NEXT[kind],
     }
 end
 
@@ -472,6 +481,7 @@ function transports.libssh(made, opts, cfg, seconds)
     local who = ("%s@%s"):format(cfg.user, cfg.hostname)
     local stream
     stream, made.ways[1] = task.timeout(seconds, open_stream, opts, cfg, seconds)
+    made.connected = true
     note(opts, "connect", stream)
     made.session = open_session(opts, cfg, stream, seconds)
     local l = {session = made.session, opts = opts, config = cfg, who = who, seconds = seconds}
@@ -504,6 +514,7 @@ local function log_in(target, opts, cfg)
     task.shield(close_ways, made)
     if err.is(e) and e.kind == "timeout" and not e.name then
         e.message = ("%s port %d did not answer within %g s"):format(cfg.hostname, cfg.port, seconds)
+        e.hint = e.hint or (made.connected and NEXT.silent or NEXT.timeout)
     end
     if err.is(e) then e.host = e.host or target end
     error(e, 0)
