@@ -32,6 +32,7 @@ struct rs_link {
     rs_lane lane;      /* the one that a frame is being written of */
     size_t unfinished; /* bytes of that frame */
     rs_link_user *users[BUCKETS], *router;
+    rs_link_user *told_next; /* while users are told something */
     size_t nusers;
     uint8_t *retired;    /* a bit for each context; NULL until there is one */
     rs_later later;      /* writing */
@@ -59,12 +60,12 @@ static void stop_waiting(rs_link *k)
     rs_loop_not_later(&k->later);
 }
 
-/* A user that is told may unlink itself. */
+/* Who is told may unlink itself, or others: a relay reads on, and a context behind it may have ended. */
 static void tell_users(rs_link *k, bool broken)
 {
     for (int i = 0; i < BUCKETS; i++) {
-        for (rs_link_user *u = k->users[i], *next; u; u = next) {
-            next = u->next;
+        for (rs_link_user *u = k->users[i]; u; u = k->told_next) {
+            k->told_next = u->next;
             if (broken)
                 u->broken(u);
             else
@@ -671,6 +672,8 @@ void rs_link_del(rs_link_user *u)
         return;
     u->link = NULL;
     k->nusers--;
+    if (k->told_next == u)
+        k->told_next = u->next;
     for (rs_link_user **p = &k->users[u->context % BUCKETS]; *p; p = &(*p)->next) {
         if (*p != u)
             continue;

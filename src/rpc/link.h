@@ -17,7 +17,7 @@ typedef struct rs_link rs_link;
 
 typedef enum rs_lane { RS_LANE_URGENT, RS_LANE_MESSAGE, RS_LANE_BULK } rs_lane;
 
-/* Inside whoever takes the frames of one context. No call may free anything that belongs to the link, or run Lua. */
+/* Inside whoever takes the frames of one context. No call may free the link or its streams, or run Lua. */
 typedef struct rs_link_user rs_link_user;
 struct rs_link_user {
     void (*frame)(rs_link_user *u, const rs_frame *f); /* valid during the call */

@@ -576,11 +576,84 @@ static void test_any_end(void **state)
         run(seed, true);
 }
 
+/* ---- contexts that end while others are told ---- */
+
+static void ignore(rs_link_user *u)
+{
+    (void)u;
+}
+
+static void ignore_frame(rs_link_user *u, const rs_frame *f)
+{
+    (void)u, (void)f;
+}
+
+static void pump(world *w)
+{
+    choice list[2 * COUNT(w->ends) + ACTORS + 1];
+    for (int quiet = 0; quiet < 2;) {
+        size_t n = choices(w, list);
+        quiet = n ? 0 : quiet + 1;
+        if (n)
+            take(w, &list[0]);
+        rs_loop_do_later(w->loop);
+    }
+}
+
+/* Contexts in one bucket of the link, the last comes first. The second says its last word while the relay waits for room; the
+ * fourth, when it is told that there is some, lets a frame pass that fills it, and the third what is behind that. */
+static void test_end_while_told(void **state)
+{
+    static const uint16_t contexts[] = {65, 129, 193, 257};
+    static char text[LONGEST];
+    static world w;
+    rs_link_user near[4], far[4], router = {.frame = ignore_frame};
+    w = (world){.seed = 1, .quantum = 1 << 20};
+    assert_int_equal(rs_loop_new(&w.loop), 0);
+    for (size_t i = 0; i < COUNT(w.wires); i++) {
+        rs_buf_init(&w.wires[i].bytes, 0);
+        w.wires[i].room = i < 2 ? 1000 : 1 << 21; /* what the relay doesn't pass on waits beside it */
+    }
+    rs_stream *s = open_end(&w, &w.wires[0], &w.wires[1]), *up = open_end(&w, &w.wires[1], &w.wires[0]);
+    rs_link *k = rs_link_new(w.loop, s, s), *process;
+    w.up = rs_link_new(w.loop, up, up);
+    w.relay = rs_relay_new(w.loop, w.up, 0);
+    w.own = rs_port_new(w.up, 0, false);
+    for (size_t i = 0; i < COUNT(contexts); i++) {
+        near[i] = far[i] = (rs_link_user){.frame = ignore_frame, .room = ignore, .broken = ignore};
+        assert_int_equal(rs_link_send(k, RS_LANE_URGENT, RS_FRAME_ROUTE, contexts[i], i ? contexts[0] : 0, NULL, 0), 0);
+        rs_link_add(k, &near[i], contexts[i]);
+    }
+    pump(&w);
+    up = open_end(&w, &w.wires[2], &w.wires[3]);
+    s = open_end(&w, &w.wires[3], &w.wires[2]);
+    assert_int_equal(rs_relay_attach(w.relay, contexts[0], up, up, 0), 0);
+    process = rs_link_new(w.loop, s, s);
+    rs_link_set_router(process, &router);
+    for (size_t i = 0; i < COUNT(contexts); i++)
+        rs_link_add(process, &far[i], contexts[i]);
+    rs_link_pause(k, true); /* the relay's lane fills, and it reads no more */
+    assert_int_equal(rs_link_send(process, RS_LANE_MESSAGE, RS_FRAME_CALL, contexts[0], 1, text, LONGEST), 0);
+    assert_int_equal(rs_link_send(process, RS_LANE_MESSAGE, RS_FRAME_CALL, contexts[0], 2, text, 200000), 0);
+    assert_int_equal(rs_link_send(process, RS_LANE_MESSAGE, RS_FRAME_BYE, contexts[1], 0, NULL, 0), 0);
+    pump(&w);
+    assert_true(rs_link_has(w.up, contexts[1]));
+    rs_link_pause(k, false);
+    pump(&w);
+    assert_false(rs_link_has(w.up, contexts[1]));
+    assert_true(rs_link_has(w.up, contexts[2]));
+    assert_string_equal(rs_link_why(k), "");
+    rs_link_free(process);
+    rs_link_free(k);
+    dismantle(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_any_end),
+        cmocka_unit_test(test_end_while_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
