@@ -156,6 +156,23 @@ spec.test("another CPU than thought: the image for it is sent", function(t)
     t.eq(asked[#asked], here.arch)
 end)
 
+spec.table("an image that isn't run, where there is no /proc, leaves nothing", {
+    {name = "dash"}, {name = "bash", sh = "/bin/bash"}, {name = "mksh", sh = "/bin/mksh"},
+    {name = "busybox", busybox = true},
+}, function(t, c)
+    if here.user ~= "root" then t.skip "needs root: mounts in a namespace of its own" end
+    local dir <close> = here:tempdir()
+    local image = (here.cmd.printf["\\177ELFnonsense"] | here.cmd.gzip["-c"])()
+    local noise = "mount -t tmpfs none /proc;export XDG_RUNTIME_DIR=" .. dir
+    local m <close> = agent.machine("unshare -m " .. (c.sh or "sh"), {
+        images = function() return image end, sh = c.sh, busybox = c.busybox, noise = noise,
+    })
+    local texts = warnings(function() t.eq(m.echo "x", "x\n") end)
+    t.match(texts[1], "doesn't run the agent")
+    t.eq(m.backend, "bare")
+    t.same(dir:list(), {})
+end)
+
 spec.test("an image that isn't one: the shell serves", function(t)
     local m <close> = agent.machine("/bin/sh", {images = function() return "this is no gzip file" end})
     local texts = warnings(function() t.eq(m.echo "x", "x\n") end)

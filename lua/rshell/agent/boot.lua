@@ -5,7 +5,8 @@
 --                             +--> says why not: another CPU, no gzip, no place to run, no room
 --
 -- The image is unpacked into a file that has no name any more: its folder is removed before the first byte arrives, and
--- the open file is executed. Where there is no /proc the agent removes it itself. A bare root has no /dev/null either.
+-- the open file is executed. Where there is no /proc the agent removes it itself: there it is tried first, since a shell
+-- whose exec fails does nothing any more, not even what it has set a trap for. A bare root has no /dev/null either.
 
 local err = require "rshell.shared.error"
 local shell = require "rshell.bare.shell"
@@ -33,7 +34,8 @@ rm -rf "$_f";done 2>&5
 [ "$_o" ]||{ echo $_n noexec;exit;}
 [ -e /proc/self/fd/4 ]&&{ _p=/proc/self/fd/4;rm -rf "$_f";_f=;}
 dd bs=@size count=1 iflag=fullblock 2>&5 3>&- 4<&-|@unpack @how 2>&5 >&3 4<&-||{ echo $_n write $_i;exit;}
-exec 3>&-;trap - 0 1 2 15;umask $_u;echo $_n agent;exec "$_p" serve @args "$_f"
+exec 3>&-;[ ! "$_f" ]||case $("$_p" 2>&1 <&-) in rshell-agent*);;*)echo $_n refused;exit;;esac
+trap - 0 1 2 15;umask $_u;echo $_n agent;exec "$_p" serve @args "$_f"
 ]]
 
 --- The program, without what its readers need. fields: nonce, arch, skip, size, args; raw: its image is not compressed.
@@ -142,6 +144,7 @@ local reasons = {
     gzip = function() return "no gzip to unpack the agent with" end,
     noexec = function() return "no folder in which programs can be run" end,
     write = function() return "no room for the agent" end,
+    refused = function() return "the machine doesn't run the agent" end,
     noise = function(what) return "no POSIX shell answered: " .. what end,
     exec = function(what) return "no program can be started: " .. what end,
 }
