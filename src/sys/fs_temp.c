@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,15 +40,25 @@ static void proc_name(int fd, char out[32])
     snprintf(out, 32, "/proc/self/fd/%d", fd);
 }
 
+/* Whether /proc names our descriptors; looked at until it does. */
+static bool has_proc(int fd)
+{
+    static atomic_bool seen; /* workers ask too */
+    char proc[32];
+    if (atomic_load(&seen))
+        return true;
+    proc_name(fd, proc);
+    if (faccessat(AT_FDCWD, proc, F_OK, 0))
+        return false;
+    atomic_store(&seen, true);
+    return true;
+}
+
 /* A file without a name, in dir's file system; -1 where that can't be had, or where /proc couldn't name it later. */
 static int open_nameless(int dir, unsigned mode)
 {
-    char proc[32];
     int fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
-    if (fd < 0)
-        return -1;
-    proc_name(fd, proc);
-    if (faccessat(AT_FDCWD, proc, F_OK, 0) == 0)
+    if (fd < 0 || has_proc(fd))
         return fd;
     close(fd);
     return -1;
@@ -99,10 +110,11 @@ static int rename_new(int dir, const char *from, const char *to)
     return 0;
 }
 
-/* Closing any descriptor of a file makes a network file system write it out. */
+/* Closing any descriptor of a file makes a network file system write it out. No program gets this one (spawn.c closes all), and
+ * musl would take two calls to mark it. */
 static int flush(int fd)
 {
-    int again = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int again = dup(fd);
     return again < 0 || close(again) ? -errno : 0;
 }
 

@@ -70,7 +70,7 @@ struct rs_tree_unpack {
     bool busy; /* a file is under way: */
     step step;
     rs_fs_temp temp;
-    int dir; /* its folder, ours */
+    int dir; /* its folder; of `at`, which nothing else is looked for in meanwhile */
     char name[NAME_MAX + 1];
     char *trace; /* the path of its temporary name, while that is known to the guard */
     uint64_t place, size;
@@ -374,7 +374,6 @@ static void drop_file(rs_tree_unpack *u)
         u->temp.name[0] = 0;
     rs_fs_temp_close(&u->temp);
     forget_trace(u);
-    close(u->dir);
 }
 
 /* What is there of it already is ours, and nobody else's. */
@@ -423,9 +422,7 @@ static int begin_file(rs_tree_unpack *u)
     if (r->offset && !*u->step.text)
         return RS_EPROTO;
     snprintf(u->name, sizeof u->name, "%s", name);
-    u->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
-    if (u->dir < 0)
-        return -errno;
+    u->dir = dir;
     u->temp = (rs_fs_temp){.dir = u->dir, .fd = -1};
     u->busy = true;
     u->place = r->offset;
@@ -496,7 +493,6 @@ static int finish_file(rs_tree_unpack *u)
     u->busy = false;
     rs_fs_temp_close(&u->temp);
     forget_trace(u);
-    close(u->dir);
     return 0;
 }
 
@@ -537,6 +533,7 @@ int rs_tree_unpack_finish(rs_tree_unpack *u, rs_fs_fail *fail)
 {
     step s;
     int got, err = u->ended ? 0 : RS_EEOF;
+    drop_file(u);
     rs_tree_at_forget(&u->at);
     while (!err && (got = get_step(u, &u->rest, &s)) != 0)
         err = got < 0 ? got : note(u, fail, finish_step(u, &s, fail), s.rel);
