@@ -24,6 +24,8 @@ enum {
     PASSED_AT_ONCE = 8,       /* frames whose payload goes past us */
 };
 
+#define SEVERAL UINT64_MAX
+
 struct rs_link {
     rs_loop *loop;
     rs_stream *in, *out; /* may be the same */
@@ -36,6 +38,7 @@ struct rs_link {
     size_t nusers;
     uint8_t *retired;    /* a bit for each context; NULL until there is one */
     rs_later later;      /* writing */
+    uint64_t sole;       /* whose frames are queued as bulk, where they are one stream's */
     rs_stream *store[2]; /* the ends of a pipe, for payload that goes out unread; NULL until there is some */
     size_t piped;        /* bytes in there: what is left of the frame whose head was queued last */
     rs_frame latest;     /* that came, or has begun to, as long as it was; without its payload */
@@ -247,8 +250,25 @@ void rs_link_flush(rs_link *k)
     flush(k);
 }
 
-static int add_frame(rs_buf *lane, const rs_frame *f)
+static uint64_t sender(uint16_t context, uint32_t id)
 {
+    return (uint64_t)context << 32 | id;
+}
+
+static void note_sender(rs_link *k, const rs_frame *f)
+{
+    uint64_t who = sender(f->context, f->id);
+    if (rs_buf_len(&k->lanes[RS_LANE_BULK]) == 0)
+        k->sole = who;
+    else if (k->sole != who)
+        k->sole = SEVERAL;
+}
+
+static int add_frame(rs_link *k, rs_lane which, const rs_frame *f)
+{
+    rs_buf *lane = &k->lanes[which];
+    if (which == RS_LANE_BULK)
+        note_sender(k, f);
     char *to;
     int err = rs_buf_reserve(lane, RS_FRAME_HEADER + f->length, &to);
     if (err)
@@ -278,7 +298,7 @@ int rs_link_send(rs_link *k, rs_lane lane, uint8_t type, uint16_t context, uint3
         f.length = n < PIECE ? (uint32_t)n : PIECE;
         n -= f.length;
         f.flags = n > 0 ? RS_FRAME_MORE : 0;
-        int err = add_frame(&k->lanes[lane], &f);
+        int err = add_frame(k, lane, &f);
         if (err) { /* half a message can't be taken back */
             break_with(k, err);
             return err;
@@ -292,14 +312,28 @@ int rs_link_send(rs_link *k, rs_lane lane, uint8_t type, uint16_t context, uint3
 
 /* ---- payload that goes past us, out ---- */
 
-bool rs_link_idle(const rs_link *k)
+bool rs_link_unread(const rs_link *k)
 {
-    bool idle = !k->writing && !k->unfinished && !k->piped;
-    for (int i = 0; i < LANES; i++)
-        idle = idle && rs_buf_len(&k->lanes[i]) == 0;
-    if (!idle)
+    return k->in && rs_stream_passable(k->in);
+}
+
+static bool queued(const rs_link *k, rs_lane lane)
+{
+    return rs_buf_len(&k->lanes[lane]) > 0;
+}
+
+static bool messages_queued(const rs_link *k)
+{
+    return queued(k, RS_LANE_URGENT) || queued(k, RS_LANE_MESSAGE);
+}
+
+/* Who waited for others, too, would never have its turn where they always have something queued. */
+bool rs_link_passing(const rs_link *k, uint16_t context, uint32_t id)
+{
+    bool own = queued(k, RS_LANE_BULK) && k->sole == sender(context, id) && !messages_queued(k);
+    if (k->piped || own)
         ((rs_link *)k)->crowded = true;
-    return idle;
+    return k->piped || own;
 }
 
 /* A pipe of our own, whose bytes nobody else can take. */
@@ -324,7 +358,7 @@ static bool open_store(rs_link *k)
 
 bool rs_link_passes(rs_link *k, rs_stream *from)
 {
-    return !k->broken && k->out && rs_stream_splices(from, k->out) && open_store(k);
+    return !k->broken && k->out && rs_stream_splices(from, k->out);
 }
 
 /* They go into a pipe first: how many that takes is known then, and stands in the head. */
@@ -333,8 +367,10 @@ ssize_t rs_link_pass(rs_link *k, uint8_t type, uint16_t context, uint32_t id, rs
     rs_frame f = {.type = type, .context = context, .id = id};
     char *head;
     flush(k);
-    if (!rs_link_idle(k))
-        return k->broken ? RS_ECLOSED : -EAGAIN;
+    if (rs_link_passing(k, context, id))
+        return -EAGAIN;
+    if (k->broken || queued(k, RS_LANE_BULK) || messages_queued(k) || !open_store(k))
+        return -ENOSYS;
     if (rs_buf_reserve(&k->lanes[RS_LANE_BULK], RS_FRAME_HEADER, &head))
         return -ENOSYS;
     ssize_t moved = rs_stream_splice(from, k->store[1], n);
@@ -355,7 +391,7 @@ int rs_link_forward(rs_link *k, const rs_frame *f)
 {
     if (k->broken)
         return RS_ECLOSED;
-    int err = add_frame(&k->lanes[rs_link_lane(f->type)], f);
+    int err = add_frame(k, rs_link_lane(f->type), f);
     if (err)
         break_with(k, err);
     else

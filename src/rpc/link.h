@@ -60,11 +60,14 @@ int rs_link_send(rs_link *k, rs_lane lane, uint8_t type, uint16_t context, uint3
 /* Whether bytes can go from there into frames without being read. */
 bool rs_link_passes(rs_link *k, rs_stream *from);
 
-/* Whether nothing waits to be sent, as rs_link_pass wants it. */
-bool rs_link_idle(const rs_link *k);
+/* Whether payload can come past us: then even a whole one is passed on at once, so that the next can. */
+bool rs_link_unread(const rs_link *k);
 
-/* Sends at most n bytes that stand ready in `from` as one frame, without reading them: how many, -EAGAIN when the link isn't
- * idle, -ENOSYS where they are to be read, or an error. */
+/* Whether a stream has to wait until it can send more bytes so: some are under way, or its own are queued. */
+bool rs_link_passing(const rs_link *k, uint16_t context, uint32_t id);
+
+/* Sends at most n bytes that stand ready in `from` as one frame, without reading them: how many, -EAGAIN while rs_link_passing,
+ * -ENOSYS where they are to be read. */
 ssize_t rs_link_pass(rs_link *k, uint8_t type, uint16_t context, uint32_t id, rs_stream *from, size_t n);
 
 /* Sends now what it can without waiting. */

@@ -14,6 +14,7 @@ enum {
     TAKEN = 1024 * 1024,      /* bytes at most that a reader gets in one piece */
     RENEW = 256 * 1024,       /* bytes that are taken before they are credited */
     PIECE = 32 * 1024 - 12,   /* of one DATA frame: with its head it fills one packet of SSH */
+    ENOUGH = 16 * 1024,       /* bytes that are worth passing on unread */
     UNCLAIMED = 4096,         /* streams that may have bytes before the message that names them has come */
     EARLY = 64 * 1024 * 1024, /* bytes of all these together */
 };
@@ -29,8 +30,8 @@ struct rs_pipe {
     size_t taken;  /* bytes that were read and not credited yet */
     size_t fresh;  /* bytes of the first window that were not read yet */
     bool unclaimed, in_ended, out_ended, stopped, want_in, want_out;
-    bool passing; /* its writer wants the link for itself */
-    int err;      /* how its input ended, if badly */
+    bool passes, passing; /* its writer has passed bytes on unread; waits until it can again */
+    int err;              /* how its input ended, if badly */
 };
 
 static rs_link *link_of(const rs_pipe *p)
@@ -101,7 +102,11 @@ static bool readable(const rs_pipe *p)
 static bool writable(const rs_pipe *p)
 {
     rs_link *k = link_of(p);
-    return !k || p->stopped || (p->credit > 0 && (p->passing ? rs_link_idle(k) : rs_link_room(k, RS_LANE_BULK)));
+    if (!k || p->stopped)
+        return true;
+    if (p->passing && rs_link_passing(k, p->owner->user->context, p->id))
+        return false;
+    return p->credit > 0 && rs_link_room(k, RS_LANE_BULK);
 }
 
 static void tell(rs_pipe *p)
@@ -191,16 +196,22 @@ static ssize_t source_write(void *source, const char *from, size_t n)
     return may;
 }
 
+/* Who has passed on some before waits for more to pass on, rather than to queue what has come. */
 static ssize_t source_pass(void *source, rs_stream *from)
 {
     rs_pipe *p = source;
     rs_link *k = link_of(p);
-    p->passing = k && rs_link_passes(k, from) && rs_stream_pending(from) >= PIECE;
-    if (!p->passing)
+    p->passing = false;
+    if (!k || !rs_link_passes(k, from))
         return -ENOSYS;
+    bool enough = rs_stream_pending(from) >= ENOUGH;
+    if (!enough && !p->passes)
+        return -ENOSYS;
+    p->passing = true;
+    p->passes = true;
     ssize_t may = may_send(p, PIECE);
     if (may > 0)
-        may = rs_link_pass(k, RS_FRAME_DATA, p->owner->user->context, p->id, from, (size_t)may);
+        may = enough ? rs_link_pass(k, RS_FRAME_DATA, p->owner->user->context, p->id, from, (size_t)may) : -ENOSYS;
     p->credit -= may > 0 ? (size_t)may : 0;
     return may;
 }
@@ -265,7 +276,7 @@ static int take_data(rs_pipe *p, const char *data, size_t n)
     p->window -= n;
     if (p->unclaimed && (p->owner->early += n) > EARLY)
         return RS_EPROTO;
-    rs_stream *to = sink_of(p);
+    rs_stream *to = link_of(p) && rs_link_unread(link_of(p)) ? sink_of(p) : NULL;
     ssize_t took = to ? rs_stream_write(to, data, n) : 0;
     if (took > 0)
         passed(p, (size_t)took);

@@ -1,5 +1,5 @@
--- Streams that carry much through an agent, where bytes pass from pipe to pipe without being read: that each byte comes,
--- once and in order, whatever happens to who reads and who writes.
+-- Streams that carry much through an agent, where bytes pass from pipe to pipe without being read: that all of them
+-- come, once and in order, whatever happens to who reads and who writes.
 local folder = arg[0]:gsub("[^/]*$", "")
 package.path = folder .. "../lib/?.lua;" .. package.path
 local machines = require "machines"
@@ -150,6 +150,29 @@ spec.test("who stops reading, or gives up writing, leaves the others in order", 
         q:kill()
     end
     t.ok(slurp(good.stdout) == data)
+    writing:await()
+end)
+
+spec.test("while a file and other streams fill the link, each gets on", function(t)
+    local dir = odd.dir(t, m)
+    local done = false
+    m:sh("head -c $1 /dev/zero >$2", tostring(16 * MIB), tostring(dir / "from"))()
+    local back = odd.dir(t, here) / "back"
+    local copying = rshell.spawn(function()
+        while not done do m:download(dir / "from", back) end
+    end)
+    local writing = rshell.spawn(function()
+        local p <close> = m.cat:to("/dev/null"):popen()
+        local block = bytes(MIB)
+        while not done do p.stdin:write(block) end
+    end)
+    local tasks = {}
+    for i = 1, 3 do
+        tasks[i] = rshell.spawn(function() return #m.head["-c"][8 * MIB + i]["/dev/zero"]() end)
+    end
+    for i = 1, 3 do t.eq(tasks[i]:await(), 8 * MIB + i) end
+    done = true
+    copying:await()
     writing:await()
 end)
 
