@@ -34,7 +34,8 @@ function tasks.sleep(seconds) end
 ---@return integer
 function tasks.select(list, timeout) end
 
----Calls fn; past its time what it waits for raises kind `timeout`.
+---Calls fn; past its time what it waits for raises kind `timeout`. Code that computes and never waits isn't interrupted
+---on this machine; what conn:call ships is.
 ---@param seconds number
 ---@param fn function
 ---@param ... any
