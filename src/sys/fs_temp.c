@@ -110,11 +110,10 @@ static int rename_new(int dir, const char *from, const char *to)
     return 0;
 }
 
-/* Closing any descriptor of a file makes a network file system write it out. No program gets this one (spawn.c closes all), and
- * musl would take two calls to mark it. */
+/* Closing any descriptor of a file makes a network file system write it out. */
 static int flush(int fd)
 {
-    int again = dup(fd);
+    int again = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     return again < 0 || close(again) ? -errno : 0;
 }
 
