@@ -96,6 +96,7 @@ is "help about a name that is none" 2 '' "rshell: nothing is known about 'rshell
 is "run --help" 0 'usage: rshell *Runs a Lua script*' '' rshell run --help
 is "help has no marks" 0 '' '' bash -c 'rshell help run | grep "[*_\\]"; rshell --help | grep "[*_\\]"; :'
 is "help fits a terminal" 0 '' '' bash -c 'rshell help run | grep ".\{80\}"; rshell --help | grep ".\{80\}"; :'
+is "help about a global" 0 'rshell.cluster(hosts, options)*' '' rshell help cluster
 is "help about nothing" 2 '' "rshell: no subcommand 'rum', did you mean 'run'?" rshell help rum
 is "nothing" 2 '' 'usage: rshell *' rshell
 is "a subcommand that is none" 2 '' "rshell: no subcommand or file 'rnu', did you mean 'run'?" rshell rnu

@@ -61,6 +61,15 @@ function Screen:type(text)
     tmux("send-keys", "-l", "-t", self.name, text)
 end
 
+--- Waits until what was entered has been taken: the cursor is on a new line.
+function Screen:at_line_start()
+    local last = rshell.now() + SECONDS
+    while tmux("display-message", "-p", "-t", self.name, "#{cursor_x}") ~= "0\n" do
+        if rshell.now() > last then self.t.fail("the cursor stays\n" .. self:text()) end
+        rshell.sleep(0.03)
+    end
+end
+
 --- A prompt that is there to be typed at: the last line is nothing else. What is typed earlier is for the program that
 --- has the terminal.
 function Screen:ready() return self:see "rsh[^\n]*>%s*$" end
@@ -241,14 +250,16 @@ spec.test(":fg awaits futures and tasks, and shows what they give", function(t)
     s:line "f = here:sh 'until [ -e ~/go ]; do sleep 0.05; done; echo given; exit 2' & BG"
     s:ready()
     s:line ":fg"
-    s:see ":fg\n$";
+    s:see ":fg\n$"
+    s:at_line_start();
     (home / "go"):touch()
     s:see "\ngiven\nexit status 2\nrsh>\n$"
     s:line "on = here:path(here.home) / 'on'"
     s:line "t = spawn(function() while not on:exists() do sleep(0.05) end return 'a value' end)"
     s:ready()
     s:line ":fg 1"
-    s:see ":fg 1\n$";
+    s:see ":fg 1\n$"
+    s:at_line_start();
     (home / "on"):touch()
     s:see "\na value\nrsh>\n$"
     leave(s)
@@ -596,6 +607,9 @@ spec.test("!! is the last line for the shell once more; a program that Ctrl-C en
     s:see "\nbegun\n"
     s:keys "C-c"
     s:see "%^C\nended by signal INT\nrsh>\n$"
+    s:line ":save ~/saved.lua"
+    s:see "rshell run [^\n]*/saved.lua"
+    t.ok((home / "saved.lua"):is_file())
     s:line ":jobs x"
     s:see ":jobs takes no argument"
     leave(s)

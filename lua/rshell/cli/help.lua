@@ -87,7 +87,9 @@ function M.show(name)
     elseif contains(commands, name) then
         text = about_one(name)
     else
-        text = kinds.text(name) or fail.usage("no subcommand '%s'%s", name, near.suffix(name, topics()))
+        text = kinds.text(name)
+        if not text and require "rshell.repl.types".find(name) then return show_name(name) end
+        if not text then fail.usage("no subcommand '%s'%s", name, near.suffix(name, topics())) end
     end
     io.write(text)
     return 0

@@ -52,16 +52,24 @@ local function describe(e)
     return ("an error that is a %s: %s"):format(type(e), s)
 end
 
+--- `m.uname()` calls what m.uname is, a text: names of members are no programs.
+local function member_hint(said)
+    local name = said:match "attempt to call a %l+ value %(field '([%w_]+)'%)"
+    if not name or not require "rshell.machine".fields[name] then return nil end
+    return ("  hint: %s is a member of machines; m.cmd.%s is the program"):format(name, name)
+end
+
 --- The lines for an error and its traceback. What failed on another machine always comes with where it did.
 ---@param e any
 ---@param trace string?
 ---@return string
 function M.lines(e, trace)
     local lines = {describe(e)}
+    lines[2] = member_hint(lines[1])
     if err.is(e) then
         trace = rawget(e, "traceback") or trace
         local place = M.place(trace)
-        if place then lines[2] = "  at " .. place end
+        if place then lines[#lines + 1] = "  at " .. place end
         if IN_GUIDE[e.kind] then lines[#lines + 1] = "  more: rshell help " .. e.kind end
     end
     local remote = err.is(e) and (e.kind == "remote" or trace and trace:find "^on ")

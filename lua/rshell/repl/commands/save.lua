@@ -67,7 +67,9 @@ function M.run(session, name)
     local path, force = name:match "^(.-)%s*(!?)$"
     if path == "" then err.usage ":save: the name of a file expected, session.lua" end
     if #session.kept == 0 then err.usage ":save: no line has worked yet" end
-    local file = require "rshell".here:path(path)
+    local here = require "rshell".here
+    path = path:gsub("^~/", function() return here.home .. "/" end)
+    local file = here:path(path)
     if force == "" and file:exists() then
         err.raise {
             kind = "exists", path = tostring(file), message = tostring(file) .. " is there already",
