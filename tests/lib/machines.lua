@@ -136,8 +136,8 @@ function machines.is_bare()
 end
 
 --- kB that may be on their way through a machine to a reader that has stopped: pipes; over SSH its windows of up to
---- 2 MB a direction, and what libssh keeps of one; from an agent 4 MiB of credit, and 1 MiB each that the stream and who
---- reads it may have taken.
+--- 2 MB a direction, and what libssh keeps of one; from an agent 4 MiB of credit, and 1 MiB each that the stream and
+--- who reads it may have taken.
 function machines.under_way()
     local kB = 2000
     if machines.kind:find "ssh$" then kB = kB + 4000 end
