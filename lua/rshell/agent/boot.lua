@@ -6,7 +6,8 @@
 --
 -- The image is unpacked into a file that has no name any more: its folder is removed before the first byte arrives, and
 -- the open file is executed. Where there is no /proc the agent removes it itself: there it is tried first, since a
--- shell whose exec fails does nothing any more, not even what it has set a trap for. A bare root has no /dev/null either.
+-- shell whose exec fails does nothing any more, not even what it has set a trap for. A bare root has no /dev/null
+-- either.
 
 local err = require "rshell.shared.error"
 local shell = require "rshell.bare.shell"
