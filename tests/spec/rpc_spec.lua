@@ -187,7 +187,7 @@ spec.test("a call into C that never ends takes its connection with it", function
     local pid = c.pid
     local e = error_of(function()
         local s = ("a"):rep(200000)
-        c:with{timeout = 0.2}:call(function() return s:find((".-"):rep(30) .. "b") end)
+        c:with{timeout = 1}:call(function() return s:find((".-"):rep(30) .. "b") end)
     end)
     t.eq(e.kind, "timeout")
     e = error_of(c.eval, c, "1")
