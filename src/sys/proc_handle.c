@@ -102,6 +102,10 @@ void rs_proc_end_all(rs_loop *loop, double seconds)
         rs_loop_poll(loop, true);
     }
     rs_timer_stop(loop, &limit);
+    while (dropped) { /* on a machine that is so busy that not even its KILL has come */
+        rs_pgroup_signal(dropped->group, SIGKILL);
+        run_free(dropped);
+    }
 }
 
 /* Nobody names it any more: it goes on, and is known here until it has ended. */

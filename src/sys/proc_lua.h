@@ -20,7 +20,7 @@ int rs_proc_unattended(void);
 void rs_proc_handle_register(lua_State *L);
 
 /* Ends every process that was dropped and still runs, unless it was started to be kept, and waits for that, seconds at most: for
- * the end of the program. */
+ * the end of the program. What is left then is killed. */
 void rs_proc_end_all(rs_loop *loop, double seconds);
 
 #endif
