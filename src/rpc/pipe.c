@@ -4,14 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/err.h"
+#include "rpc/chain.h"
 #include "wire/bytes.h"
 
 enum {
     WINDOW = 1024 * 1024,     /* credit at the start, each way */
     WIDE = 4 * 1024 * 1024,   /* credit at most, of streams that carry files: more than SSH has under way */
-    TAKEN = 1024 * 1024,      /* bytes at most that a reader gets in one piece */
     RENEW = 256 * 1024,       /* bytes that are taken before they are credited */
     PIECE = 32 * 1024 - 12,   /* of one DATA frame: with its head it fills one packet of SSH */
     ENOUGH = 16 * 1024,       /* bytes that are worth passing on unread */
@@ -24,7 +23,7 @@ struct rs_pipe {
     rs_pipe *next;
     uint32_t id;
     rs_stream *stream; /* NULL before it is claimed, and once it is freed */
-    rs_buf got;
+    rs_chain got;
     size_t credit; /* bytes that we may send */
     size_t window; /* bytes that the other side may send */
     size_t taken;  /* bytes that were read and not credited yet */
@@ -68,7 +67,6 @@ static rs_pipe *add(rs_pipes *ps, uint32_t id)
         return NULL;
     rs_pipe **b = bucket(ps, id);
     *p = (rs_pipe){.owner = ps, .next = *b, .id = id, .credit = WINDOW, .window = WINDOW, .fresh = WINDOW};
-    rs_buf_init(&p->got, WIDE);
     *b = p;
     return p;
 }
@@ -88,7 +86,7 @@ static void leave(rs_pipe *p)
 
 static void destroy(rs_pipe *p)
 {
-    rs_buf_fini(&p->got);
+    rs_chain_fini(&p->got);
     free(p);
 }
 
@@ -96,7 +94,7 @@ static void destroy(rs_pipe *p)
 
 static bool readable(const rs_pipe *p)
 {
-    return rs_buf_len(&p->got) > 0 || p->in_ended || !link_of(p);
+    return p->got.len > 0 || p->in_ended || !link_of(p);
 }
 
 static bool writable(const rs_pipe *p)
@@ -126,7 +124,7 @@ static void give_credit(rs_pipe *p, size_t n)
 
 static void widen(rs_pipe *p)
 {
-    if (!p->in_ended && p->window + p->taken + rs_buf_len(&p->got) <= WINDOW)
+    if (!p->in_ended && p->window + p->taken + p->got.len <= WINDOW)
         give_credit(p, WIDE - WINDOW);
 }
 
@@ -147,11 +145,8 @@ static void renew(rs_pipe *p, size_t n)
 static ssize_t source_read(void *source, char *to, size_t n)
 {
     rs_pipe *p = source;
-    size_t len = rs_buf_len(&p->got);
-    if (len > 0) {
-        n = len < n ? len : n;
-        memcpy(to, rs_buf_data(&p->got), n);
-        rs_buf_consume(&p->got, n);
+    if (p->got.len > 0) {
+        n = rs_chain_read(&p->got, to, n);
         renew(p, n);
         return (ssize_t)n;
     }
@@ -163,11 +158,10 @@ static ssize_t source_read(void *source, char *to, size_t n)
 static bool source_take(void *source, rs_buf *to)
 {
     rs_pipe *p = source;
-    size_t len = rs_buf_len(&p->got);
-    if (len == 0 || len > TAKEN || len > rs_buf_room(to))
+    size_t before = p->got.len;
+    if (!rs_chain_take(&p->got, to))
         return false;
-    rs_buf_swap(&p->got, to);
-    renew(p, len);
+    renew(p, before - p->got.len);
     return true;
 }
 
@@ -259,7 +253,7 @@ static rs_stream *open_stream(rs_pipe *p)
 /* Where its bytes may go without waiting here for a reader. */
 static rs_stream *sink_of(rs_pipe *p)
 {
-    return p->stream && rs_buf_len(&p->got) == 0 && !p->in_ended ? rs_stream_sink(p->stream) : NULL;
+    return p->stream && p->got.len == 0 && !p->in_ended ? rs_stream_sink(p->stream) : NULL;
 }
 
 /* So many bytes went there. */
@@ -282,7 +276,7 @@ static int take_data(rs_pipe *p, const char *data, size_t n)
         passed(p, (size_t)took);
     else
         took = 0; /* what is wrong there comes again, when its reader writes it */
-    return rs_buf_add(&p->got, data + took, n - (size_t)took);
+    return rs_chain_add(&p->got, data + took, n - (size_t)took);
 }
 
 static int take_credit(rs_pipe *p, const char *data, size_t n)
@@ -427,6 +421,6 @@ rs_stream *rs_pipes_claim(rs_pipes *ps, uint32_t id)
         return NULL;
     p->unclaimed = false;
     ps->unclaimed--;
-    ps->early -= rs_buf_len(&p->got);
+    ps->early -= p->got.len;
     return open_stream(p);
 }

@@ -6,7 +6,8 @@
 
 enum {
     SPARES = 4,                /* about as many are under way in a transfer */
-    LARGEST = 2 * 1024 * 1024, /* bytes that are worth keeping */
+    LEAST = 64 * 1024,         /* bytes that are worth keeping */
+    LARGEST = 2 * 1024 * 1024, /* bytes at most that are kept */
 };
 
 static rs_buf spares[SPARES];
@@ -22,7 +23,7 @@ void rs_block_get(rs_buf *b)
 void rs_block_put(rs_buf *b)
 {
     rs_buf_clear(b);
-    if (n_spares < SPARES && b->cap > 0 && b->cap <= LARGEST)
+    if (n_spares < SPARES && b->cap >= LEAST && b->cap <= LARGEST)
         rs_buf_swap(b, &spares[n_spares++]);
     rs_buf_fini(b);
 }
