@@ -403,7 +403,7 @@ spec.test("popen: what is dropped and ends with its session is no failed task", 
         local s = here:session()
         s:popen "sleep 500"
         reap()
-        here.kill("-KILL", "-" .. s.pid)
+        here.kill("-KILL", "--", "-" .. s.pid)
         reap()
         s = nil
         reap()]]
