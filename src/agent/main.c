@@ -24,6 +24,7 @@
 #include "sys/proc_lua.h"
 #include "sys/stream.h"
 #include "sys/sys.h"
+#include "wire/codec_bulk.h"
 
 static const double END_WAIT = 0.6; /* seconds that left processes have; KILL comes after 0.5 */
 static const double UNWIND = 1.0;   /* seconds that tasks have at the end: all is gone 2 s after the link */
@@ -93,6 +94,7 @@ static int open_all(rs_loop **loop, lua_State **L)
     *L = lua_newstate(rs_heap_alloc, NULL);
     if (!*L)
         return -ENOMEM;
+    rs_bulk_allow(0); /* it is to be small before all else, and has little to look through */
     lua_atpanic(*L, panic);
     open_modules(*L);
     rs_task_init(*L, *loop);

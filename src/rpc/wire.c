@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "loop/task_error.h"
 #include "wire/codec.h"
+#include "wire/codec_bulk.h"
 
 #define SCRATCH "rshell.wire.scratch"
 
@@ -77,7 +78,7 @@ static int wire_encode(lua_State *L)
         rs_error_push(L, "usage", "%s", lua_tostring(L, -1));
         return lua_error(L);
     }
-    lua_pushlstring(L, rs_buf_data(&s->out), rs_buf_len(&s->out));
+    rs_bulk_push(L, rs_buf_data(&s->out), rs_buf_len(&s->out));
     if (s->out.cap > KEEP)
         rs_buf_fini(&s->out);
     s->used = false;

@@ -2,6 +2,8 @@
 
 #include <lauxlib.h>
 
+#include "wire/codec_bulk.h"
+
 #define BLOCK "rshell.Block"
 
 enum {
@@ -50,7 +52,7 @@ rs_buf *rs_block_test(lua_State *L, int i)
 static int block_text(lua_State *L)
 {
     const rs_buf *b = luaL_checkudata(L, 1, BLOCK);
-    lua_pushlstring(L, rs_buf_data(b), rs_buf_len(b));
+    rs_bulk_push(L, rs_buf_data(b), rs_buf_len(b));
     return 1;
 }
 

@@ -23,6 +23,7 @@
 #include "sys/fs_remove.h"
 #include "sys/sys.h"
 #include "sys/users.h"
+#include "wire/codec_bulk.h"
 
 typedef rs_fs_call call;
 
@@ -254,7 +255,7 @@ static int fs_match(lua_State *L)
 
 static int push_data(lua_State *L, call *c)
 {
-    lua_pushlstring(L, rs_buf_data(&c->buf), rs_buf_len(&c->buf));
+    rs_bulk_push(L, rs_buf_data(&c->buf), rs_buf_len(&c->buf));
     return 1;
 }
 

@@ -12,6 +12,7 @@
 #include "sys/fs_file.h"
 #include "sys/fs_lua.h"
 #include "sys/fs_opts.h"
+#include "wire/codec_bulk.h"
 
 static const char class[] = "rshell.File";
 
@@ -98,7 +99,7 @@ static int push_read(lua_State *L, struct op *op)
         lua_pushnil(L);
         return 1;
     }
-    lua_pushlstring(L, s, n - (op->chop && n > 0 && s[n - 1] == '\n'));
+    rs_bulk_push(L, s, n - (op->chop && n > 0 && s[n - 1] == '\n'));
     return 1;
 }
 

@@ -17,6 +17,7 @@
 #include "sys/proc_lua.h"
 #include "sys/proc_spec.h"
 #include "sys/stream.h"
+#include "wire/codec_bulk.h"
 
 static const double GIVE_UP = 3.0;
 
@@ -285,7 +286,7 @@ static void push_output(lua_State *L, collector *c, const char *key)
 {
     const rs_buf *b = c->s && !c->full ? rs_stream_input(c->s) : &c->got;
     size_t n = rs_buf_len(b);
-    lua_pushlstring(L, rs_buf_data(b), n < c->run->max_output ? n : c->run->max_output);
+    rs_bulk_push(L, rs_buf_data(b), n < c->run->max_output ? n : c->run->max_output);
     lua_setfield(L, -2, key);
 }
 

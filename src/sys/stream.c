@@ -11,6 +11,7 @@
 #include "loop/task.h"
 #include "loop/task_error.h"
 #include "sys/block.h"
+#include "wire/codec_bulk.h"
 
 #define STREAM "rshell.Stream"
 
@@ -158,7 +159,7 @@ static void parse_format(lua_State *L, int i, read_request *r)
 
 static int take(lua_State *L, rs_buf *in, size_t n, size_t drop)
 {
-    lua_pushlstring(L, rs_buf_data(in), n);
+    rs_bulk_push(L, rs_buf_data(in), n);
     rs_buf_consume(in, n + drop);
     return 1;
 }

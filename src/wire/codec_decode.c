@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "wire/codec.h"
+#include "wire/codec_bulk.h"
 #include "wire/value.h"
 
 enum { SLOTS = 12 };
@@ -154,7 +155,7 @@ static bool build_value(struct decoder *d)
     case RS_BOOLEAN: lua_pushboolean(L, v.integer != 0); return true;
     case RS_INTEGER: lua_pushinteger(L, v.integer); return true;
     case RS_FLOAT: lua_pushnumber(L, v.number); return true;
-    case RS_STRING: lua_pushlstring(L, v.bytes, v.n); return true;
+    case RS_STRING: rs_bulk_push(L, v.bytes, v.n); return true;
     case RS_ARRAY:
     case RS_MAP: return build_table(d, &v);
     default: return build_ext(d, &v);
