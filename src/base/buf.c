@@ -142,6 +142,11 @@ int rs_buf_addv(rs_buf *b, const char *fmt, va_list ap)
     return 0;
 }
 
+void rs_buf_replace(rs_buf *b, size_t at, const void *data, size_t n)
+{
+    memcpy(b->mem + b->start + at, data, n);
+}
+
 void rs_buf_consume(rs_buf *b, size_t n)
 {
     if (n >= b->len) {

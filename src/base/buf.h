@@ -35,6 +35,9 @@ int rs_buf_add_char(rs_buf *b, char c);
 int rs_buf_addf(rs_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int rs_buf_addv(rs_buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
+/* Puts n bytes in place of those from `at` on; they must be there. */
+void rs_buf_replace(rs_buf *b, size_t at, const void *data, size_t n);
+
 /* Drops n bytes (at most all) from the front; memory is kept, and moved down only when that is cheap. */
 void rs_buf_consume(rs_buf *b, size_t n);
 void rs_buf_clear(rs_buf *b);

@@ -15,6 +15,8 @@
 
 typedef struct rs_link rs_link;
 
+enum { RS_LINK_PIECE = 32 * 1024 - 12 }; /* bytes of a stream in one frame: with its head it fills one packet of SSH */
+
 typedef enum rs_lane { RS_LANE_URGENT, RS_LANE_MESSAGE, RS_LANE_BULK } rs_lane;
 
 /* Inside whoever takes the frames of one context. No call may free the link or its streams, or run Lua. */
@@ -66,8 +68,8 @@ bool rs_link_unread(const rs_link *k);
 /* Whether a stream has to wait until it can send more bytes so: some are under way, or its own are queued. */
 bool rs_link_passing(const rs_link *k, uint16_t context, uint32_t id);
 
-/* Sends at most n bytes that stand ready in `from` as one frame, without reading them: how many, -EAGAIN while rs_link_passing,
- * -ENOSYS where they are to be read. */
+/* Sends n bytes that stand ready in `from`, without reading them: how many, -EAGAIN while rs_link_passing, -ENOSYS where they are
+ * to be read. */
 ssize_t rs_link_pass(rs_link *k, uint8_t type, uint16_t context, uint32_t id, rs_stream *from, size_t n);
 
 /* Sends now what it can without waiting. */

@@ -34,38 +34,19 @@ static void take_frame(rs_link *k, const rs_frame *f)
         rs_link_break(k, "a frame came for a context that isn't there");
 }
 
-/* Takes the frames that are there. */
-static void take_frames(rs_link *k)
+/* Of the frame that has begun to come, the payload that is there. */
+static void take_rest(rs_link *k)
 {
     rs_buf *in = rs_stream_input(k->in);
-    rs_frame f;
-    int found = 0;
-    while (!k->broken && !k->paused && (found = rs_frame_peek(in, &f)) > 0) {
-        rs_trip_frame(false, rs_frame_name(f.type), RS_FRAME_HEADER + f.length);
-        take_frame(k, &f);
-        rs_frame_drop(in, &f);
-        if (!k->shortened)
-            k->latest = f;
-        k->shortened = false;
-    }
-    if (found < 0) {
-        char text[200];
-        rs_frame_complain(in, text, sizeof text);
-        rs_link_break(k, text);
-    }
-}
-
-/* The frame that stands incomplete at the front of the input becomes one of so many bytes, none of which has been read. */
-static void shorten(rs_link *k, rs_frame *f, size_t length)
-{
-    char head[RS_FRAME_HEADER];
-    rs_buf *in = rs_stream_input(k->in);
-    f->length = (uint32_t)length;
-    rs_frame_put(head, f);
-    rs_buf_clear(in);
-    if (length > 0)
-        (void)rs_buf_add(in, head, sizeof head); /* in memory that it has */
-    k->shortened = length > 0;
+    rs_frame f = k->begun;
+    if (f.length > rs_buf_len(in))
+        f.length = (uint32_t)rs_buf_len(in);
+    if (f.length == 0)
+        return;
+    f.payload = rs_buf_data(in);
+    k->begun.length -= f.length;
+    take_frame(k, &f);
+    rs_buf_consume(in, f.length);
 }
 
 /* Where so many bytes can go past us that belong to the latest frame, or to one like it, if that is worth it; or NULL. */
@@ -78,41 +59,67 @@ static rs_stream *sink(const rs_link *k, uint32_t length)
     return to && rs_stream_splices(k->in, to) ? to : NULL;
 }
 
-/* Of the incomplete frame at the front of the input the beginning of the payload, if that was read, goes to its user. Gives where
- * the rest can go, or NULL. */
-static rs_stream *begin_passing(rs_link *k, rs_frame *f)
+/* Whether what is there of a frame's payload may go to its user alone: a stream doesn't mind. */
+static bool divisible(const rs_link *k, const rs_frame *f, size_t here)
+{
+    rs_link_user *u = f->type == RS_FRAME_DATA && here >= WORTH_PASSING ? rs_link_user_of(k, f->context) : NULL;
+    return u && u->sink;
+}
+
+/* An incomplete frame at the front of the input may begin already: the rest of its payload goes past us, or at least what is
+ * read behind it needn't be moved to stand behind what is here. */
+static void begin_frame(rs_link *k)
 {
     rs_buf *in = rs_stream_input(k->in);
-    if (rs_buf_len(in) < RS_FRAME_HEADER || rs_frame_peek(in, f) != 0)
-        return NULL;
-    if (!k->shortened)
-        k->latest = *f;
-    size_t here = rs_buf_len(in) - RS_FRAME_HEADER, coming = f->length - here;
-    if (here > 0 && sink(k, f->length)) {
-        f->length = (uint32_t)here;
-        take_frame(k, f);
-        shorten(k, f, coming);
+    rs_frame f;
+    if (k->begun.length > 0 || rs_buf_len(in) < RS_FRAME_HEADER || rs_frame_peek(in, &f) != 0)
+        return;
+    k->latest = f;
+    if (!sink(k, f.length) && !divisible(k, &f, rs_buf_len(in) - RS_FRAME_HEADER))
+        return;
+    rs_trip_frame(false, rs_frame_name(f.type), RS_FRAME_HEADER + f.length);
+    k->begun = f;
+    rs_buf_consume(in, RS_FRAME_HEADER);
+    take_rest(k);
+}
+
+/* Takes the frames that are there. */
+static void take_frames(rs_link *k)
+{
+    rs_buf *in = rs_stream_input(k->in);
+    rs_frame f;
+    int found = 0;
+    take_rest(k);
+    while (!k->broken && !k->paused && k->begun.length == 0 && (found = rs_frame_peek(in, &f)) > 0) {
+        rs_trip_frame(false, rs_frame_name(f.type), RS_FRAME_HEADER + f.length);
+        take_frame(k, &f);
+        rs_frame_drop(in, &f);
+        k->latest = f;
     }
-    return k->broken ? NULL : sink(k, f->length);
+    if (found == 0 && !k->broken && !k->paused)
+        begin_frame(k);
+    if (found < 0) {
+        char text[200];
+        rs_frame_complain(in, text, sizeof text);
+        rs_link_break(k, text);
+    }
 }
 
 /* Payload goes on to where it is wanted without being read here, as far as it has come and there is room. Whether that was all of
  * a frame's. */
 static bool pass_payload(rs_link *k)
 {
-    rs_frame f;
-    rs_stream *to = begin_passing(k, &f);
-    ssize_t moved = to ? rs_stream_splice(k->in, to, f.length) : 0;
+    rs_stream *to = k->begun.length > 0 ? sink(k, k->begun.length) : NULL;
+    ssize_t moved = to ? rs_stream_splice(k->in, to, k->begun.length) : 0;
     if (moved <= 0)
         return false;
     if (!k->heard_bulk)
         rs_stream_widen(k->in);
     k->heard = k->heard_bulk = true;
-    rs_trip_frame(false, rs_frame_name(f.type), RS_FRAME_HEADER + (size_t)moved);
-    rs_link_user *u = rs_link_user_of(k, f.context);
-    u->passed(u, &f, (size_t)moved);
-    shorten(k, &f, f.length - (size_t)moved);
-    return f.length == 0;
+    rs_link_user *u = rs_link_user_of(k, k->begun.context);
+    k->begun.length -= (uint32_t)moved;
+    u->passed(u, &k->begun, (size_t)moved);
+    return k->begun.length == 0;
 }
 
 static void on_readable(rs_wait *w);
@@ -135,11 +142,9 @@ static void await_frames(rs_link *k)
 /* While payload can go past us nothing is read but heads, and what couldn't go of a frame that has begun. */
 static int read_some(rs_link *k)
 {
-    const rs_buf *in = rs_stream_input(k->in);
-    bool begun = rs_buf_len(in) >= RS_FRAME_HEADER;
-    uint32_t length = begun ? rs_get32(rs_buf_data(in)) : 0;
-    int err = sink(k, length) ? rs_stream_fill_only(k->in, RS_FRAME_HEADER + length)
-                              : rs_stream_fill(k->in, rs_buf_len(in) + 1);
+    size_t here = rs_buf_len(rs_stream_input(k->in)), begun = k->begun.length;
+    int err = sink(k, k->begun.length) ? rs_stream_fill_only(k->in, begun ? begun : RS_FRAME_HEADER)
+                                       : rs_stream_fill(k->in, here + 1);
     if (!err)
         k->heard = true;
     else if (err != -EAGAIN)

@@ -46,7 +46,7 @@ static bool choose_lane(rs_link *k)
 /* Where one lane alone has something, all of it goes at once. */
 static size_t together(const rs_link *k)
 {
-    size_t n = k->piped ? k->unfinished : rs_buf_len(&k->lanes[k->lane]);
+    size_t n = rs_buf_len(&k->lanes[k->lane]);
     for (int i = 0; i < RS_LINK_LANES; i++)
         if (i != (int)k->lane && rs_buf_len(&k->lanes[i]) > 0)
             return k->unfinished;
@@ -101,12 +101,13 @@ static void await_room(rs_link *k)
         on_writable(&k->out_wait);
 }
 
-/* The same, of a payload that is in a pipe; where it turns out that it can't leave that unread, it is read. */
+/* The same, of frames that are in a pipe; where it turns out that they can't leave it unread, they are read. */
 static bool write_piped(rs_link *k)
 {
     rs_buf *in = rs_stream_input(k->store[0]);
-    ssize_t moved = rs_stream_splice(k->store[0], k->out, k->piped);
-    if (moved < 0 && !rs_stream_splices(k->store[0], k->out)) {
+    bool unread = rs_buf_len(in) == 0;
+    ssize_t moved = unread ? rs_stream_splice(k->store[0], k->out, k->piped) : 0;
+    if (!unread || (moved < 0 && !rs_stream_splices(k->store[0], k->out))) {
         (void)rs_stream_fill(k->store[0], k->piped);
         moved = rs_stream_write(k->out, rs_buf_data(in), rs_buf_len(in));
         rs_buf_consume(in, moved > 0 ? (size_t)moved : 0);
@@ -120,8 +121,8 @@ static bool write_piped(rs_link *k)
 void rs_link_flush(rs_link *k)
 {
     bool more = true;
-    while (k->out && more && !k->broken && (k->unfinished || k->piped || choose_lane(k)))
-        more = k->unfinished || !k->piped ? write_some(k) : write_piped(k);
+    while (k->out && more && !k->broken && (k->piped || k->unfinished || choose_lane(k)))
+        more = k->piped ? write_piped(k) : write_some(k);
     if (!more)
         await_room(k);
 }
@@ -303,28 +304,58 @@ bool rs_link_passes(rs_link *k, rs_stream *from)
     return !k->broken && k->out && rs_stream_splices(from, k->out);
 }
 
-/* They go into a pipe first: how many that takes is known then, and stands in the head. */
+/* What there is of a frame in our pipe has become all of it: its head is corrected, for which the pipe is read. */
+static void cut_frame(rs_link *k, rs_frame *f, size_t length)
+{
+    char head[RS_FRAME_HEADER];
+    size_t before = k->piped;
+    k->piped += RS_FRAME_HEADER + length;
+    f->length = (uint32_t)length;
+    rs_frame_put(head, f);
+    int err = rs_stream_fill(k->store[0], k->piped);
+    if (err)
+        rs_link_break_with(k, err);
+    else
+        rs_buf_replace(rs_stream_input(k->store[0]), before, head, sizeof head);
+}
+
+/* Adds a frame to our pipe, of bytes that stand ready. False where not all of them could be taken: it is shorter then. */
+static bool store_frame(rs_link *k, rs_frame *f, rs_stream *from)
+{
+    char head[RS_FRAME_HEADER];
+    size_t got = 0, n = f->length;
+    ssize_t some;
+    rs_frame_put(head, f);
+    if (rs_stream_write(k->store[1], head, sizeof head) <= 0) { /* a pipe takes so few as a whole */
+        f->length = 0;
+        return false;
+    }
+    while (got < n && (some = rs_stream_splice(from, k->store[1], n - got)) > 0)
+        got += (size_t)some;
+    if (got < n)
+        cut_frame(k, f, got);
+    else
+        k->piped += sizeof head + n;
+    rs_trip_frame(true, rs_frame_name(f->type), sizeof head + got);
+    return got == n;
+}
+
+/* Whole frames are put together in a pipe and leave it at once: who reads them is woken once for several. */
 ssize_t rs_link_pass(rs_link *k, uint8_t type, uint16_t context, uint32_t id, rs_stream *from, size_t n)
 {
     rs_frame f = {.type = type, .context = context, .id = id};
-    char *head;
+    size_t passed = 0;
+    bool more = true;
     rs_link_flush(k);
     if (rs_link_passing(k, context, id))
         return -EAGAIN;
     if (k->broken || queued(k, RS_LANE_BULK) || messages_queued(k) || !open_store(k))
         return -ENOSYS;
-    if (rs_buf_reserve(&k->lanes[RS_LANE_BULK], RS_FRAME_HEADER, &head))
-        return -ENOSYS;
-    ssize_t moved = rs_stream_splice(from, k->store[1], n);
-    if (moved <= 0)
-        return -ENOSYS;
-    f.length = (uint32_t)moved;
-    rs_frame_put(head, &f);
-    rs_buf_commit(&k->lanes[RS_LANE_BULK], RS_FRAME_HEADER);
-    k->lane = RS_LANE_BULK;
-    k->unfinished = RS_FRAME_HEADER;
-    k->piped = (size_t)moved;
-    rs_trip_frame(true, rs_frame_name(type), RS_FRAME_HEADER + (size_t)moved);
+    for (; more && passed < n; passed += f.length) {
+        size_t rest = n - passed;
+        f.length = rest < RS_LINK_PIECE ? (uint32_t)rest : RS_LINK_PIECE;
+        more = store_frame(k, &f, from);
+    }
     rs_link_flush(k);
-    return moved;
+    return passed > 0 ? (ssize_t)passed : -ENOSYS;
 }

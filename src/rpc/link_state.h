@@ -22,9 +22,9 @@ struct rs_link {
     rs_later later;      /* writing */
     uint64_t sole;       /* whose frames are queued as bulk, where they are one stream's */
     rs_stream *store[2]; /* the ends of a pipe, for payload that goes out unread; NULL until there is some */
-    size_t piped;        /* bytes in there: what is left of the frame whose head was queued last */
-    rs_frame latest;     /* that came, or has begun to, as long as it was; without its payload */
-    bool shortened;      /* the beginning of its payload went on already */
+    size_t piped;        /* bytes in there, of whole frames; they go before all that is queued */
+    rs_frame latest;     /* that came, or has begun to; without its payload */
+    rs_frame begun;      /* whose payload comes now: as long as what is still to come of it, 0 for none */
     int paused;
     bool reading, writing, broken, crowded; /* crowded: somebody was told that there is no room */
     rs_timer tick;

@@ -9,13 +9,13 @@
 #include "wire/bytes.h"
 
 enum {
-    WINDOW = 1024 * 1024,     /* credit at the start, each way */
-    WIDE = 4 * 1024 * 1024,   /* credit at most, of streams that carry files: more than SSH has under way */
-    RENEW = 256 * 1024,       /* bytes that are taken before they are credited */
-    PIECE = 32 * 1024 - 12,   /* of one DATA frame: with its head it fills one packet of SSH */
-    ENOUGH = 16 * 1024,       /* bytes that are worth passing on unread */
-    UNCLAIMED = 4096,         /* streams that may have bytes before the message that names them has come */
-    EARLY = 64 * 1024 * 1024, /* bytes of all these together */
+    WINDOW = 1024 * 1024,        /* credit at the start, each way */
+    WIDE = 4 * 1024 * 1024,      /* credit at most, of streams that carry files: more than SSH has under way */
+    RENEW = 256 * 1024,          /* bytes that are taken before they are credited */
+    ENOUGH = 16 * 1024,          /* bytes that are worth passing on unread */
+    AT_ONCE = 4 * RS_LINK_PIECE, /* of those */
+    UNCLAIMED = 4096,            /* streams that may have bytes before the message that names them has come */
+    EARLY = 64 * 1024 * 1024,    /* bytes of all these together */
 };
 
 struct rs_pipe {
@@ -174,7 +174,6 @@ static ssize_t may_send(rs_pipe *p, size_t n)
         return -EPIPE;
     if (!writable(p))
         return -EAGAIN;
-    n = n < PIECE ? n : PIECE;
     return (ssize_t)(n < p->credit ? n : p->credit);
 }
 
@@ -182,7 +181,7 @@ static ssize_t source_write(void *source, const char *from, size_t n)
 {
     rs_pipe *p = source;
     p->passing = false;
-    ssize_t may = may_send(p, n);
+    ssize_t may = may_send(p, n < RS_LINK_PIECE ? n : RS_LINK_PIECE);
     int err = may < 0 ? (int)may : send(p, RS_LANE_BULK, RS_FRAME_DATA, from, (size_t)may);
     if (err)
         return err;
@@ -198,12 +197,13 @@ static ssize_t source_pass(void *source, rs_stream *from)
     p->passing = false;
     if (!k || !rs_link_passes(k, from))
         return -ENOSYS;
-    bool enough = rs_stream_pending(from) >= ENOUGH;
+    size_t n = rs_stream_pending(from);
+    bool enough = n >= ENOUGH;
     if (!enough && !p->passes)
         return -ENOSYS;
     p->passing = true;
     p->passes = true;
-    ssize_t may = may_send(p, PIECE);
+    ssize_t may = may_send(p, !enough ? 1 : n < AT_ONCE ? n : AT_ONCE);
     if (may > 0)
         may = enough ? rs_link_pass(k, RS_FRAME_DATA, p->owner->user->context, p->id, from, (size_t)may) : -ENOSYS;
     p->credit -= may > 0 ? (size_t)may : 0;
