@@ -46,11 +46,11 @@ local function obey(link, said)
 end
 
 ---@param context integer
----@param folder string? of our image, where it could not be removed before
+---@param file string? our image's name, where it could not be removed before
 ---@param version string
 ---@return integer status
-return function(context, folder, version)
-    if folder and folder ~= "" then require "rshell.sys.fs".remove(folder, {recursive = true}) end
+return function(context, file, version)
+    if file and file ~= "" then require "rshell.sys.fs".remove(file) end
     local link = rpc.link(own.streams())
     local ended = task.event()
     local self

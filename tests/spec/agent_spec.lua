@@ -61,11 +61,10 @@ spec.test("it starts with the first operation, once for all who come together", 
     t.eq(m.backend, "agent")
 end)
 
-spec.test("no folder and no file of it is anywhere once it answers", function(t)
+spec.test("no file of it is anywhere once it answers", function(t)
     local m <close> = agent.machine()
     local exe = here:path("/proc", tostring(pid_of(m)), "exe"):readlink()
-    t.match(tostring(exe), "%(deleted%)$")
-    t.eq(here:path(tostring(exe):match "^(.*)/[^/]*$"):exists(), false, "its folder")
+    t.eq(here:path(t.ok(tostring(exe):match "^(.*) %(deleted%)$")):exists(), false)
 end)
 
 spec.test("its umask, its folder and its environment are those of the login", function(t)
@@ -220,6 +219,10 @@ local ENDS = {
     {name = "the machine is closed", function(m) m:close() end},
     {name = "the agent is killed", function(_, pid) here.kill("-9", pid) end},
     {name = "the agent gets TERM", function(_, pid) here.kill("-TERM", pid) end},
+    {name = "its guard is killed, and the machine closed", function(m, _, guard)
+        here.kill("-9", guard)
+        m:close()
+    end},
     {name = "the agent gets HUP", function(_, pid) here.kill("-HUP", pid) end},
 }
 
@@ -233,7 +236,7 @@ spec.table("nothing stays when", ENDS, function(t, case)
     local guard = t.ok(guard_of(pid))
     t.ok(programs.wait_for(function() return #having(words) > 0 end))
     t.ok(listener and socket:exists())
-    case[1](m, pid)
+    case[1](m, pid, guard)
     t.ok(gone(pid), "the agent")
     t.ok(gone(guard), "its guard")
     t.ok(programs.wait_for(function() return #having(words) == 0 end), "what it had started")

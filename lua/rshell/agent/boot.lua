@@ -4,8 +4,9 @@
 --                             |
 --                             +--> says why not: another CPU, no gzip, no place to run, no room
 --
--- The image is unpacked into a file that has no name any more: its folder is removed before the first byte arrives, and
--- the open file is executed. Where there is no /proc the agent removes it itself: there it is tried first, since a
+-- The image is unpacked into a file that has no name any more before its first byte arrives, and the open file is
+-- executed. sh can't make a file without a name: a shell that is killed in the moment between leaves it, and the next
+-- one that lands there removes it. Where there is no /proc the agent removes it itself: there it is tried first, since a
 -- shell whose exec fails does nothing any more, not even what it has set a trap for. A bare root has no /dev/null
 -- either.
 
@@ -19,21 +20,23 @@ local STDERR_KEPT = 4096
 local PIECE = 65536
 local SILENCE = 30 -- seconds that a shell may take for its start-up files
 
--- @words are filled in. _d: where it lands; _i: its number, so that the next try can go on after it. What the account
--- exports under a name of ours would change for the agent: hence the _.
+-- @words are filled in. _d: where it lands; _i: its number, so that the next try can go on after it; _f: the file, while
+-- it has a name. What the account exports under a name of ours would change for the agent: hence the _. Some shells keep
+-- what they have opened from others unless it is redirected once more: hence 4<&4.
 local PROGRAM = [[
 _n=@nonce;[ -c /dev/null ]&&exec 5>/dev/null||exec 5>&2
 _a=$(uname -sm);[ "$_a" = "Linux @arch" ]||{ echo $_n uname $_a;exit;}
 command -v @unpack >&5||{ echo $_n gzip;exit;}
-_u=$(umask);umask 077;_i=0;_o=
-trap '[ -z "$_f" ]||rm -rf "$_f"' 0 1 2 15
+exec 4>&5;_u=$(umask);umask 077;set -C;_i=0;_o=
+trap '[ -z "$_f" ]||rm -f "$_f"' 0 1 2 15
 for _d in "$XDG_RUNTIME_DIR" /dev/shm /tmp /var/tmp "$HOME";do _i=$((_i+1));_f=
 [ $_i -gt @skip ]&&[ -n "$_d" ]&&[ -d "$_d" ]&&[ -w "$_d" ]||continue
-_f=$_d/.$_n;mkdir "$_f" 2>&5||{ _f=;continue;};_p=$_f/a
-printf "#!/bin/sh\n" >"$_p"&&chmod 700 "$_p"&&"$_p"&&: >"$_p"&&exec 3>"$_p" 4<"$_p"&&{ _o=$_i;break;}
-rm -rf "$_f";done 2>&5
+_f=$_d/.rshell-$_n
+{ echo "#!/bin/sh" >&3;[ ! -r /proc/self/fd/3 ]||
+{ exec 4</proc/self/fd/3;rm -f "$_d"/.rshell-rs????????????????;_f=;};} 3>"$_f"&&
+_p=${_f:-/proc/self/fd/4}&&chmod 700 "$_p" 4<&4&&"$_p" 4<&4&&exec 3<>"$_p"&&{ _o=$_i;break;}
+[ ! "$_f" ]||rm -f "$_f";done 2>&5
 [ "$_o" ]||{ echo $_n noexec;exit;}
-[ -e /proc/self/fd/4 ]&&{ _p=/proc/self/fd/4;rm -rf "$_f";_f=;}
 dd bs=@size count=1 iflag=fullblock 2>&5 3>&- 4<&-|@unpack @how 2>&5 >&3 4<&-||{ echo $_n write $_i;exit;}
 exec 3>&-;[ ! "$_f" ]||case $("$_p" 2>&1 <&-) in rshell-agent*);;*)echo $_n refused;exit;;esac
 trap - 0 1 2 15;umask $_u;echo $_n agent;exec "$_p" serve @args "$_f"
