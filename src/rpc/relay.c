@@ -6,12 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/err.h"
 #include "loop/timer.h"
 #include "wire/bytes.h"
 
-enum { NUDGES = 40 };             /* until a process that answers no PING is killed */
+enum {
+    NUDGES = 40, /* until a process that answers no PING is killed */
+    STOPS = 3,   /* heartbeats in which a process may be stopped */
+};
 static const double NUDGE = 0.05; /* seconds between two */
 
 struct branch;
@@ -30,8 +34,9 @@ typedef struct branch {
     rs_link *link;
     route *routes;
     pid_t pid;
-    rs_timer nudge;
+    rs_timer nudge, look;
     int nudges;     /* since it has last answered */
+    int stops;      /* heartbeats since it has last been seen to run */
     uint32_t pings; /* the number of the last one: one follows each cancel */
     bool paused;    /* its link, since the one to the controller has no room */
     bool over;      /* nothing flows any more */
@@ -77,6 +82,7 @@ static void begin_end(branch *b, const char *why)
     b->over = true;
     snprintf(b->why, sizeof b->why, "%s", why);
     rs_timer_stop(b->relay->loop, &b->nudge);
+    rs_timer_stop(b->relay->loop, &b->look);
     rs_loop_later(b->relay->loop, &b->end);
 }
 
@@ -106,6 +112,28 @@ static void begin_nudging(branch *b)
     b->nudges = 0;
     if (!b->over)
         nudge(&b->nudge);
+}
+
+/* A process that runs code may be too busy to answer a PING, but only one that a signal has stopped is in this state. */
+static bool is_stopped(pid_t pid)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+static void look_at(rs_timer *t)
+{
+    branch *b = (branch *)((char *)t - offsetof(branch, look));
+    double heartbeat = rs_link_heartbeat(b->relay->up);
+    b->stops = is_stopped(b->pid) ? b->stops + 1 : 0;
+    if (b->stops > STOPS) {
+        char why[64];
+        snprintf(why, sizeof why, "stopped by a signal for %g s", STOPS * heartbeat);
+        kill(b->pid, SIGKILL);
+        begin_end(b, why);
+    } else if (heartbeat > 0) {
+        (void)rs_timer_start(b->relay->loop, t, heartbeat, look_at);
+    }
 }
 
 static void on_pong(rs_link_user *u, uint32_t id)
@@ -236,6 +264,7 @@ static void free_branch(branch *b)
     while (b->routes)
         end_route(&b->routes);
     rs_timer_stop(b->relay->loop, &b->nudge);
+    rs_timer_stop(b->relay->loop, &b->look);
     rs_loop_not_later(&b->end);
     free(b);
 }
@@ -345,6 +374,8 @@ int rs_relay_attach(rs_relay *r, uint16_t context, rs_stream *in, rs_stream *out
     rs_link_join(b->link, in, out);
     if (pid == 0)
         rs_link_keepalive(b->link, rs_link_heartbeat(r->up));
+    else if (!b->over && rs_link_heartbeat(r->up) > 0)
+        (void)rs_timer_start(r->loop, &b->look, rs_link_heartbeat(r->up), look_at);
     return 0;
 }
 

@@ -25,9 +25,9 @@ rs_relay *rs_relay_new(rs_loop *l, rs_link *up, uint16_t self);
 void rs_relay_free(rs_relay *r);
 
 /* Joins a process to a context that was routed; takes both streams, also when it fails: RS_ENOENT where there was no such ROUTE.
- * A pid says that it
- * runs code, and so may be too busy to listen: a CANCEL for it is also said by SIGURG. With 0 it always listens: one that misses
- * heartbeats, as often as the link to the controller has them, is over. */
+ * A pid says that it is a child of ours that runs code, and so may be too busy to listen: a CANCEL for it is also said by SIGURG.
+ * With 0 it always listens. One that misses heartbeats, as often as the link to the controller has them, is over; a busy one only
+ * where a signal has stopped it. */
 int rs_relay_attach(rs_relay *r, uint16_t context, rs_stream *in, rs_stream *out, pid_t pid);
 
 /* A branch that is over, once: its context, and why (valid until the next call). False where there is none now. */

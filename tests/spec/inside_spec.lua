@@ -542,9 +542,26 @@ local function alive(t)
     t.eq(agent_of(a), agent)
 end
 
+--- One that is stopped does, though nobody asks it anything.
+local function stopped_context(t)
+    local outer <close> = impatient()
+    local conn, other <close> = outer:connect(), outer:connect()
+    local waiting = rshell.spawn(pcall, conn.execute, conn, "sleep(1000)")
+    rshell.sleep(0.2)
+    here.kill("-STOP", conn.pid)
+    local ok, e = waiting:await(60)
+    t.eq(ok, false)
+    t.eq(e.kind, "closed")
+    t.match(e.message, "stopped by a signal for 3 s")
+    gone(t, {conn.pid})
+    t.eq(other:eval "1", 1)
+end
+
 spec.test("one that is stopped, or whose link is silent, is noticed by the machine around it", function(t)
     local all = {}
-    for i, run in ipairs {stopped, stopped_and_strange, silent_link, alive} do all[i] = rshell.spawn(run, t) end
+    for i, run in ipairs {stopped, stopped_and_strange, silent_link, alive, stopped_context} do
+        all[i] = rshell.spawn(run, t)
+    end
     for _, one_of_them in ipairs(all) do one_of_them:await() end
 end)
 
