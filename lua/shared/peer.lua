@@ -18,6 +18,8 @@ local M = {}
 
 local CANCEL_SECONDS = 5 -- that the other side has to end what was cancelled
 local AHEAD = 100000 -- calls that a cancel may overtake
+local SKIPPED = 1000 -- numbers of calls that may be on their way behind others
+local NUMBERS = 0xffffffff -- of calls, from 1 on, and again
 local RELEASE_SECONDS = 0.05 -- that dropped references wait for others
 local NESTED = 200 -- calls inside each other
 local CLOSED = "closed" -- why, where we have done it
@@ -91,7 +93,7 @@ end
 --- interrupts us, its answer is known.
 local function say(self, call, target, name, ...)
     if self.why then closed(self) end
-    local id = self.last % 0xffffffff + 1
+    local id = self.last % NUMBERS + 1
     self.last = id
     local depth = task.locals "depth"
     if depth then target = depth <= NESTED and {target, depth} or is_too_deep() end
@@ -99,6 +101,7 @@ local function say(self, call, target, name, ...)
     local sent, e = hand_out(self, FRAME.CALL, id, target, name, ...)
     if not sent and e then
         self.calls[id] = nil
+        if self.last == id then self.last = id - 1 end
         error(e, 0)
     end
     return id, sent and e
@@ -321,6 +324,30 @@ local function go_down(self, depth)
     return true
 end
 
+--- Notes that a call has come. Those that are made while another one is being written have later numbers, and come
+--- first: numbers that they skip are of calls that are still to come.
+local function arrive(self, id)
+    if id == self.latest + 1 then
+        self.latest = id
+        return
+    elseif self.skipped[id] then
+        self.skipped[id], self.skipped_n = nil, self.skipped_n - 1
+        return
+    end
+    local n = (id - self.latest) % NUMBERS - 1
+    if n < 0 or n >= AHEAD then return end
+    if n + self.skipped_n > SKIPPED then self.skipped, self.skipped_n, self.early = {}, 0, {} end -- nobody's any more
+    n = math.min(n, SKIPPED)
+    for i = 1, n do self.skipped[(id - 1 - i) % NUMBERS + 1] = true end
+    self.skipped_n, self.latest = self.skipped_n + n, id
+end
+
+--- Whether a call of this number is still to come.
+local function is_awaited(self, id)
+    local n = (id - self.latest) % NUMBERS
+    return self.skipped[id] or n > 0 and n <= AHEAD
+end
+
 local handlers = {}
 local hire
 
@@ -329,7 +356,8 @@ handlers[FRAME.CALL] = function(self, id, target, ...)
     if not self.serve then error("a call came that nobody serves", 0) end
     if self.workers[id] then error("a call came with the number of another one", 0) end
     local prepare = self.prepare
-    self.latest, self.prepare = id, nil
+    self.prepare = nil
+    arrive(self, id)
     if self.early[id] then
         self.early[id] = nil
         return refuse(self, id)
@@ -362,7 +390,7 @@ handlers[FRAME.CANCEL] = function(self, id)
         worker.spent = true
         worker.task:cancel()
         task.spawn(bury, self, id, worker)
-    elseif not worker and self.serve and id > self.latest and id - self.latest <= AHEAD then
+    elseif not worker and self.serve and is_awaited(self, id) then
         self.early[id] = true -- it has overtaken a call that is long
     end
 end
@@ -453,7 +481,7 @@ local function survives(self, e)
     self.prepare = nil
     local kind, id = self.port:lost()
     if kind == FRAME.CALL and self.serve then
-        self.latest = id
+        arrive(self, id)
         fail(self, id, e)
     elseif (kind == FRAME.REPLY or kind == FRAME.RAISE) and self.calls[id] then
         handlers[FRAME.RAISE](self, id, {value = e})
@@ -542,9 +570,9 @@ function M.new(port, how)
     local self = setmetatable({
         port = port, serve = how.serve, on_event = how.on_event, on_close = how.on_close, host = how.host,
         discard = how.discard, explain = how.explain,
-        calls = {}, answers = {}, last = 0, events = {}, workers = {}, latest = 0, early = {}, kept = {}, kept_by = {},
-        last_kept = 0, given = {}, given_n = 0, told = {}, dropped = {}, sweep = task.event(), greeted = task.event(),
-        gone = task.event(),
+        calls = {}, answers = {}, last = 0, events = {}, workers = {}, latest = 0, early = {}, skipped = {},
+        skipped_n = 0, kept = {}, kept_by = {}, last_kept = 0, given = {}, given_n = 0, told = {}, dropped = {},
+        sweep = task.event(), greeted = task.event(), gone = task.event(),
     }, Peer)
     function self.export(value)
         return how.export(self, value)

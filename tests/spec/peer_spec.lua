@@ -323,6 +323,37 @@ spec.test("a cancel may overtake a call that is long", function(t)
     over(left, right)
 end)
 
+spec.test("a cancel may overtake a long call that made another one while it was written", function(t)
+    local counted = 0
+    local left, right = pair({
+        take = function() task.sleep(1000) end,
+        count = function() counted = counted + 1 end,
+    }, {export = function(self, value)
+        self:call(0, "count")
+        return export(self, value)
+    end})
+    local big = ("x"):rep(5000000)
+    for i = 1, 5 do
+        local one = task.spawn(left.call, left, 0, "take", print, big)
+        repeat task.sleep(0) until counted == i and not left.calls[2 * i]
+        task.sleep(0)
+        one:cancel()
+        t.raises("cancelled", function() one:await() end)
+    end
+    t.same({left.why, right.why, next(left.calls), next(right.workers), next(right.early), next(right.skipped)}, {})
+    over(left, right)
+end)
+
+spec.test("calls that could not be written leave no gap between the numbers of others", function(t)
+    local left, right = pair {one = function() return 1 end}
+    for _ = 1, 3 do
+        t.raises("can't be sent", function() left:call(0, "one", io.stdout) end)
+        t.eq(left:call(0, "one"), 1)
+    end
+    t.same({left.last, right.latest, next(right.skipped)}, {3, 3})
+    over(left, right)
+end)
+
 spec.test("a cancel right behind its call is answered too", function(t)
     local left, right = pair {sleep = function() task.sleep(1000) end}
     for _ = 1, 20 do
