@@ -10,6 +10,8 @@
 enum {
     MAX_MESSAGE = 1088 * 1024 * 1024, /* a value of 1 GiB, and what is around it */
     LONG = 128 * 1024,                /* bytes that one of several frames has room for at first */
+    KEPT = 2 * 1024 * 1024,           /* bytes at most that are put aside */
+    PIECE = 64 * 1024,                /* bytes of a part that go in one frame */
     MANY = 8 * 1024 * 1024,           /* bytes of messages that nobody has taken; more waits on the link */
     BUCKETS = 64,
 };
@@ -26,7 +28,6 @@ struct rs_port {
     size_t bytes; /* in the queue */
     bool paused;
     rs_message *partial; /* of which frames are still to come; NULL for none */
-    size_t room;         /* bytes that it can have before it has to grow */
     rs_wait *taker, *spare;
     uint64_t came; /* messages */
     bucket expected[BUCKETS];
@@ -134,22 +135,42 @@ static const char *take_whole(rs_port *p, const rs_frame *f)
     return NULL;
 }
 
+static rs_message *kept; /* on the loop's thread */
+
+void rs_message_free(rs_message *m)
+{
+    bool worth = m && m->room >= LONG && m->room <= KEPT;
+    if (!worth || kept) {
+        free(m);
+        return;
+    }
+    kept = m;
+}
+
+static rs_message *take_kept(void)
+{
+    rs_message *m = kept;
+    kept = NULL;
+    return m;
+}
+
 /* Nobody knows how long it will be: its room is doubled. */
 static bool make_room(rs_port *p, const rs_frame *f, size_t need)
 {
     bool begins = !p->partial;
-    size_t room = begins ? LONG : p->room;
-    if (!begins && need <= room)
-        return true;
+    rs_message *m = begins ? take_kept() : p->partial;
+    size_t room = m ? m->room : LONG;
     while (room < need)
         room *= 2;
-    rs_message *m = realloc(p->partial, sizeof *m + room);
-    if (!m)
+    rs_message *bigger = m && room == m->room ? m : realloc(m, sizeof *m + room);
+    if (!bigger) {
+        p->partial = m; /* who owns it now */
         return false;
+    }
     if (begins)
-        *m = (rs_message){.type = f->type, .id = f->id};
-    p->partial = m;
-    p->room = room;
+        *bigger = (rs_message){.type = f->type, .id = f->id};
+    p->partial = bigger;
+    bigger->room = room;
     return true;
 }
 
@@ -265,7 +286,7 @@ static void free_messages(rs_message *m)
 {
     for (rs_message *next; m; m = next) {
         next = m->next;
-        free(m);
+        rs_message_free(m);
     }
 }
 
@@ -292,7 +313,7 @@ void rs_port_free(rs_port *p)
     rs_pipes_fini(&p->pipes);
     free_messages(p->first);
     free_messages(p->answers);
-    free(p->partial);
+    rs_message_free(p->partial);
     free(p->waiters);
     free(p);
 }
@@ -310,6 +331,36 @@ int rs_port_send(rs_port *p, uint8_t type, uint32_t id, const void *data, size_t
 {
     rs_lane lane = type == RS_FRAME_CANCEL ? RS_LANE_URGENT : RS_LANE_MESSAGE;
     return p->user.link ? rs_link_send(p->user.link, lane, type, p->user.context, id, data, n) : RS_ECLOSED;
+}
+
+/* In frames of its own, so that no byte is put together with others before. */
+static int send_part(rs_port *p, rs_frame *f, const struct iovec *part, bool last)
+{
+    size_t left = part->iov_len;
+    f->payload = part->iov_base;
+    do {
+        f->length = left < PIECE ? (uint32_t)left : PIECE;
+        left -= f->length;
+        f->flags = left > 0 || !last ? RS_FRAME_MORE : 0;
+        int err = rs_link_forward(p->user.link, f);
+        if (err)
+            return err;
+        f->payload += f->length;
+    } while (left > 0);
+    return 0;
+}
+
+int rs_port_send_parts(rs_port *p, uint8_t type, uint32_t id, const struct iovec *parts, int n)
+{
+    rs_frame f = {.type = type, .id = id, .context = p->user.context};
+    int err = 0;
+    if (n == 1 || !p->user.link)
+        return rs_port_send(p, type, id, parts->iov_base, parts->iov_len);
+    if (parts[n - 1].iov_len == 0)
+        n--;
+    for (int i = 0; i < n && !err; i++)
+        err = send_part(p, &f, &parts[i], i == n - 1);
+    return err;
 }
 
 bool rs_port_room(const rs_port *p)

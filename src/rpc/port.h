@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "loop/stream.h"
 #include "loop/wait.h"
@@ -18,9 +19,13 @@ typedef struct rs_message {
     uint64_t number;   /* in the order in which they came */
     uint8_t type;
     uint32_t id;
-    size_t len;
+    size_t len, room; /* room is 0 where len was known from the start */
     char data[];
 } rs_message;
+
+/* Memory of a long one is put aside for the next: an allocator that maps each anew, as musl's does, takes longer than a copy.
+ * NULL is fine. */
+void rs_message_free(rs_message *m);
 
 /* The controller's stream numbers are even, the agent's odd. NULL without memory. */
 rs_port *rs_port_new(rs_link *k, uint16_t context, bool controller);
@@ -30,11 +35,14 @@ void rs_port_free(rs_port *p);
 
 int rs_port_send(rs_port *p, uint8_t type, uint32_t id, const void *data, size_t n);
 
+/* The same of bytes that are in several places. */
+int rs_port_send_parts(rs_port *p, uint8_t type, uint32_t id, const struct iovec *parts, int n);
+
 /* Whether a message can be sent now; else w is done when one can. Many may wait. */
 bool rs_port_room(const rs_port *p);
 void rs_port_await_room(rs_port *p, rs_wait *w);
 
-/* The oldest message that has come, which the caller frees; NULL when there is none. */
+/* The oldest message that has come, which the caller frees (rs_message_free); NULL when there is none. */
 rs_message *rs_port_take(rs_port *p);
 
 /* Somebody who waits for one answer; lives on the stack of the waiting call. */

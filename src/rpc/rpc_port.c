@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -56,15 +57,28 @@ int rs_lport_new(lua_State *L)
 
 /* ---- messages ---- */
 
-/* The values from index 5 on, in lp->to. */
-static void encode(lua_State *L, lport *lp)
+enum { PARTS = 2 * RS_CODEC_ASIDES + 1 };
+
+/* The values from index 5 on, in lp->to and where they are. Gives the number of parts. */
+static int encode(lua_State *L, lport *lp, struct iovec parts[PARTS])
 {
+    rs_codec_aside asides[RS_CODEC_ASIDES];
+    int n, nparts = 0;
     rs_buf_clear(lp->to);
-    int err = rs_codec_encode(L, 5, lua_gettop(L), lua_isnil(L, 4) ? 0 : 4, lp->to);
-    if (!err)
-        return;
-    rs_error_push(L, rs_err_kind(err == RS_ELIMIT ? RS_EUSAGE : err), "%s", lua_tostring(L, -1));
-    lua_error(L);
+    int err = rs_codec_encode_aside(L, 5, lua_gettop(L), lua_isnil(L, 4) ? 0 : 4, lp->to, asides, &n);
+    if (err) {
+        rs_error_push(L, rs_err_kind(err == RS_ELIMIT ? RS_EUSAGE : err), "%s", lua_tostring(L, -1));
+        lua_error(L);
+    }
+    char *at = (char *)rs_buf_data(lp->to), *end = at + rs_buf_len(lp->to);
+    for (int i = 0; i < n; i++) {
+        char *next = (char *)rs_buf_data(lp->to) + asides[i].at;
+        parts[nparts++] = (struct iovec){at, (size_t)(next - at)};
+        parts[nparts++] = (struct iovec){(char *)asides[i].bytes, asides[i].n};
+        at = next;
+    }
+    parts[nparts++] = (struct iovec){at, (size_t)(end - at)};
+    return nparts;
 }
 
 /* The hook may have closed the port meanwhile. */
@@ -77,8 +91,9 @@ static int send_protected(lua_State *L)
     uint32_t id = (uint32_t)luaL_checkinteger(L, 3);
     if (lua_gettop(L) < 4)
         lua_settop(L, 4);
-    encode(L, lp);
-    int err = lp->p ? rs_port_send(lp->p, type, id, rs_buf_data(lp->to), rs_buf_len(lp->to)) : RS_ECLOSED;
+    struct iovec parts[PARTS];
+    int n = encode(L, lp, parts);
+    int err = lp->p ? rs_port_send_parts(lp->p, type, id, parts, n) : RS_ECLOSED;
     if (err)
         return rs_error_raise(L, err, "can't send");
     lua_pushboolean(L, !rs_port_room(lp->p));
@@ -142,7 +157,7 @@ static void drop_message(lport *lp)
 {
     rs_message *m = lp->message;
     lp->message = m->next;
-    free(m);
+    rs_message_free(m);
 }
 
 static void drop_own(lua_State *L, lport *lp)

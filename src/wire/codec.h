@@ -24,6 +24,19 @@
  * touch it meanwhile, hooks included, and its owner must outlive an error. */
 int rs_codec_encode(lua_State *L, int first, int last, int export, rs_buf *out);
 
+/* A long string that is one of the values itself needs no place in `out`: a message is these bytes, and the string's in their
+ * midst. They are Lua's, and there as long as the values are. */
+typedef struct rs_codec_aside {
+    size_t at; /* behind so many bytes of `out` */
+    const char *bytes;
+    size_t n;
+} rs_codec_aside;
+
+enum { RS_CODEC_ASIDES = 4 };
+
+/* The same, with up to RS_CODEC_ASIDES long strings left aside, in their order: *n of them. */
+int rs_codec_encode_aside(lua_State *L, int first, int last, int export, rs_buf *out, rs_codec_aside *list, int *n);
+
 /* Pushes the values of a message, whose bytes must stay where they are meanwhile, and returns 0 with *count set; or
  * RS_EPROTO with a message pushed. Hooks see only what is wholly well-formed. It may raise as encoding may. */
 int rs_codec_decode(lua_State *L, const char *bytes, size_t n, int import, int *count);

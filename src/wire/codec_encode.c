@@ -11,7 +11,7 @@
 #include "wire/codec.h"
 #include "wire/value.h"
 
-enum { FEW = 16, SLOTS = 12 };
+enum { FEW = 16, SLOTS = 12, LONG = 64 * 1024 };
 
 /* Where the writer is, for messages: the stack index of a map's key, or the position in an array. */
 struct level {
@@ -32,6 +32,8 @@ struct encoder {
     rs_buf *out;
     char *at, *end; /* the next byte, and where the room ends */
     int export, slots;
+    rs_codec_aside *asides; /* NULL: nothing is left aside */
+    int *nasides;
     int err;
     const char *wrong; /* static */
     size_t values, tables;
@@ -149,13 +151,32 @@ static bool put_float(struct encoder *e, lua_Number x)
     return true;
 }
 
+/* What stands above the values may be gone before the message is sent, and what is inside of something may still be moved. */
+static bool may_stay(const struct encoder *e, int index, size_t n)
+{
+    return n >= LONG && e->asides && index < e->slots && e->depth == 0 && *e->nasides < RS_CODEC_ASIDES;
+}
+
+static bool put_bytes(struct encoder *e, int index, const char *s, size_t n)
+{
+    if (may_stay(e, index, n)) {
+        e->asides[(*e->nasides)++] = (rs_codec_aside){offset(e), s, n};
+        return true;
+    }
+    if (!room(e, n))
+        return false;
+    memcpy(e->at, s, n);
+    e->at += n;
+    return true;
+}
+
 static bool put_string(struct encoder *e, int index)
 {
     size_t n;
     const char *s = lua_tolstring(e->L, index, &n);
     if (n > RS_VALUE_LONGEST)
         return fail(e, RS_ELIMIT, "a string of more than 1 GiB can't be sent");
-    if (!room(e, n + 5))
+    if (!room(e, 5))
         return false;
     if (n < 32)
         *e->at++ = (char)(0xa0 | n);
@@ -163,9 +184,7 @@ static bool put_string(struct encoder *e, int index)
         e->at = n <= UINT8_MAX    ? write8(e->at, 0xd9, n)
                 : n <= UINT16_MAX ? write16(e->at, 0xda, n)
                                   : write32(e->at, 0xdb, n);
-    memcpy(e->at, s, n);
-    e->at += n;
-    return true;
+    return put_bytes(e, index, s, n);
 }
 
 /* The head of a table of n elements or pairs, in 1, 3 or 5 bytes. */
@@ -502,13 +521,16 @@ static void push_message(struct encoder *e)
         lua_pushfstring(e->L, "%s (value %d, at %s)", e->wrong, e->value, where);
 }
 
-int rs_codec_encode(lua_State *L, int first, int last, int export, rs_buf *out)
+int rs_codec_encode_aside(lua_State *L, int first, int last, int export, rs_buf *out, rs_codec_aside *list, int *n)
 {
     struct encoder e;
     memset(&e, 0, offsetof(struct encoder, few));
     e.L = L;
     e.out = out;
     e.export = export;
+    e.asides = list;
+    e.nasides = n;
+    *n = 0;
     luaL_checkstack(L, SLOTS, "values to send");
     e.slots = lua_gettop(L) + 1;
     lua_pushnil(L);
@@ -526,4 +548,10 @@ int rs_codec_encode(lua_State *L, int first, int last, int export, rs_buf *out)
         rs_buf_commit(out, offset(&e) - rs_buf_len(out));
     lua_settop(L, e.slots - 1);
     return 0;
+}
+
+int rs_codec_encode(lua_State *L, int first, int last, int export, rs_buf *out)
+{
+    int none;
+    return rs_codec_encode_aside(L, first, last, export, out, NULL, &none);
 }

@@ -72,6 +72,19 @@ spec.test("calls: arguments and results of any number, nil among them", function
     over(left, right)
 end)
 
+spec.test("calls: long values in any place, many times", function(t)
+    local left, right = pair {same = function(...) return ... end}
+    local long, longer = ("x"):rep(65536), ("0123456789abcdef"):rep(100000)
+    local values = table.pack(1, long, {longer, long}, longer, nil, long, "end", long, long, longer, nil)
+    for i = 1, 20 do
+        local got = table.pack(left:call(0, "same", table.unpack(values, 1, values.n)))
+        t.eq(got.n, values.n)
+        for k = 1, values.n do t.ok(k == 3 or got[k] == values[k], ("value %d of call %d"):format(k, i)) end
+        t.ok(got[3][1] == longer and got[3][2] == long)
+    end
+    over(left, right)
+end)
+
 spec.test("calls: each its own task, many under way", function(t)
     local left, right = pair {wait = function(s, v) task.sleep(s) return v end}
     local slow = left:start(0, "wait", 0.2, "slow")

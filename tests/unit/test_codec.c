@@ -202,6 +202,57 @@ static void test_both_ways(void **state)
     }
 }
 
+/* Values, and how many strings of them are left aside. */
+static const struct {
+    const char *values;
+    int n;
+} aside[] = {
+    {"('x'):rep(65536)", 1},
+    {"('x'):rep(65535)", 0},
+    {"1, ('x'):rep(65536), ('y'):rep(100000), 'z', {7}", 2},
+    {"('a'):rep(65536), ('b'):rep(65536), ('c'):rep(65536), ('d'):rep(65536), ('e'):rep(65536)", 4},
+    {"{('x'):rep(65536)}, ('y'):rep(65536)", 1},
+    {"{[('x'):rep(65536)] = ('y'):rep(65536)}", 0},
+    {"object(1, 7, ('x'):rep(65536)), 'x'", 0},
+    {"object(7, 3, ('x'):rep(65536)), ('y'):rep(65536), object(7, 3, ('x'):rep(65536))", 1},
+};
+
+static void put_together(rs_buf *whole, const rs_buf *rest, const rs_codec_aside *list, int n)
+{
+    size_t at = 0;
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(rs_buf_add(whole, rs_buf_data(rest) + at, list[i].at - at), 0);
+        assert_int_equal(rs_buf_add(whole, list[i].bytes, list[i].n), 0);
+        at = list[i].at;
+    }
+    assert_int_equal(rs_buf_add(whole, rs_buf_data(rest) + at, rs_buf_len(rest) - at), 0);
+}
+
+static void test_aside(void **state)
+{
+    lua_State *L = *state;
+    for (size_t i = 0; i < COUNT(aside); i++) {
+        rs_buf wanted, got, rest;
+        rs_codec_aside list[RS_CODEC_ASIDES];
+        int last = BASE + push(L, aside[i].values), n = -1;
+        rs_buf_init(&wanted, 0);
+        rs_buf_init(&got, 0);
+        rs_buf_init(&rest, 0);
+        assert_int_equal(rs_codec_encode(L, BASE + 1, last, EXPORT, &wanted), 0);
+        assert_int_equal(rs_codec_encode_aside(L, BASE + 1, last, EXPORT, &rest, list, &n), 0);
+        assert_int_equal(lua_gettop(L), last);
+        assert_int_equal(n, aside[i].n);
+        lua_gc(L, LUA_GCCOLLECT);
+        put_together(&got, &rest, list, n);
+        assert_true(rs_buf_len(&got) == rs_buf_len(&wanted) &&
+                    memcmp(rs_buf_data(&got), rs_buf_data(&wanted), rs_buf_len(&got)) == 0);
+        lua_settop(L, BASE);
+        rs_buf_fini(&wanted);
+        rs_buf_fini(&got);
+        rs_buf_fini(&rest);
+    }
+}
+
 /* What others may write, and what it means: longer than it need be, or a type that we don't use. */
 static const struct {
     const char *hex, *means;
@@ -657,6 +708,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_both_ways, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_references_without_hooks, setup, teardown),
