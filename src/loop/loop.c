@@ -25,6 +25,7 @@ int rs_loop_new(rs_loop **out)
     if (!l)
         return -ENOMEM;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     int err = uv_loop_init(&l->uv);
     if (err) {
         free(l);

@@ -10,7 +10,7 @@ struct rs_timers;
 
 typedef struct rs_loop rs_loop;
 
-/* Also ignores SIGPIPE, for the whole process. */
+/* Also ignores SIGPIPE and SIGXFSZ, for the whole process: a write that can't be done says so by itself. */
 int rs_loop_new(rs_loop **out);
 
 /* Runs what is still closing, then frees; NULL is fine. A handle that somebody forgot is logged as an error and makes
