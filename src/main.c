@@ -144,6 +144,7 @@ static int open_exit(lua_State *L)
 static int open_all(rs_loop **loop, lua_State **L)
 {
     rs_fds_claim();
+    rs_fds_raise();
     int err = rs_loop_new(loop);
     if (err)
         return err;

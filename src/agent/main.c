@@ -128,6 +128,7 @@ int main(int argc, char **argv)
     rs_loop *loop = NULL;
     lua_State *L = NULL;
     rs_fds_claim();
+    rs_fds_raise();
     bool context = argc > 1 && !strcmp(argv[1], "rpc");
     if (context || (argc > 1 && !strcmp(argv[1], "serve")))
         begin_service(argc, argv);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fds.h"
 
 enum { STACK = 64 * 1024 };
 
@@ -157,6 +158,7 @@ static int child_main(void *arg)
     reset_signals();
     if (set_late_fds(c))
         _exit(127);
+    rs_fds_lower();
     exec_first(c);
     _exit(127);
 }

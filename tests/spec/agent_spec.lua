@@ -74,6 +74,15 @@ spec.test("its umask, its folder and its environment are those of the login", fu
     t.eq(m.env.RS_TEST, "yes")
 end)
 
+spec.test("many programs at once, where few files may be open; they have the limit that there was", function(t)
+    local m <close> = agent.machine("/bin/sh", {noise = "ulimit -Sn 100"})
+    local running = {}
+    for i = 1, 100 do running[i] = m.cat:popen() end
+    t.eq(m:sh "ulimit -Sn"(), "100\n")
+    t.eq(m:sh "ulimit -Sn":with {pty = true}(), "100\r\n")
+    for _, p in ipairs(running) do p:close() end
+end)
+
 for _, shell in ipairs {"/bin/bash", "/bin/mksh", "busybox sh", "/bin/dash"} do
     spec.test("login shell: " .. shell, function(t)
         local m <close> = agent.machine(shell, {noise = "echo welcome; echo to this machine >&2"})
