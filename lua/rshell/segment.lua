@@ -81,6 +81,7 @@ local STEPS = {
         if name == "ENOTFOUND" then return ("no user '%s'"):format(stage.user), "notfound" end
         return ("can't become user '%s': %s"):format(stage.user, text), nil, "changing the user needs root"
     end,
+    terminal = function(_, text) return "no terminal can be had there: " .. text end,
     interpreter = function(stage)
         return ("can't run %s: the interpreter that its first line names is not there"):format(stage.argv[1])
     end,

@@ -434,6 +434,10 @@ static int open_pty(starter *s, int spec)
 static int start_all(starter *s, int spec, int stages)
 {
     int err = open_pty(s, spec);
+    if (err) {
+        s->f->stage = 1;
+        s->f->step = RS_SPAWN_TERMINAL;
+    }
     for (int k = 1; !err && k <= s->n; k++) {
         int top = lua_gettop(s->L);
         if (stages)

@@ -48,6 +48,12 @@ local function behind(...)
     return pids
 end
 
+--- So many seconds, as nobody else's sleep has them.
+local function seconds(n) return ("%d.%d"):format(n, host.pid()) end
+
+--- How many of them sleep.
+local function sleepers(n) return #here:pgrep("^sleep " .. seconds(n):gsub("%.", "%%.")) end
+
 local function gone(t, pids)
     t.ok(#pids > 0)
     for _, pid in ipairs(pids) do t.eq(programs.gone(here, pid), true, pid) end
@@ -120,9 +126,7 @@ spec.table("refused", REFUSED, function(t, c)
 end)
 
 spec.test("sudo: where a terminal is required", function(t)
-    accounts:doas("permit rst"..one:sub(4).." as "..two)
-accounts:doas("permit "..one.." as root")
-accounts:sudoers(("Defaults:%s requiretty\n%s ALL=(ALL) ALL"):format(one, one))
+    accounts:sudoers(("Defaults:%s requiretty\n%s ALL=(ALL) ALL"):format(one, one))
     forget(one)
     local m <close> = as(one):sudo {password = accounts.password}
     t.eq(whoami(m), "root")
@@ -133,6 +137,48 @@ spec.test("sudo: a login", function(t)
     t.eq(whoami(m), one)
     t.eq(tostring(m.cwd), m.home)
     t.eq(m:sh("echo \"$1\"", "a'b $x `y`"):text(), "a'b $x `y`")
+end)
+
+-- A second question isn't answered: what it is about is told.
+local EXPIRED = {
+    {"sudo", function() return as(one):sudo {password = accounts.password} end},
+    {"su", function() return as(two):su {user = one, password = accounts.password} end},
+    {"doas", function() return as(one):doas {password = accounts.password} end},
+}
+
+spec.test("a password that has expired", function(t)
+    accounts:sudoers(("%s ALL=(ALL) ALL"):format(one))
+    here.chage("-d", "0", one)
+    t.defer(function() here.chage("-d", "2020-01-01", "-M", "99999", one) end)
+    forget(one)
+    for _, c in ipairs(EXPIRED) do c.task = rshell.spawn(pcall, c[2]) end
+    for _, c in ipairs(EXPIRED) do
+        local ok, e = c.task:await()
+        t.eq(ok, false, c[1])
+        t.eq(e.kind, "auth", c[1])
+        t.match(e.message, "does not take this password: .*password", c[1])
+    end
+end)
+
+spec.test("sudo: what is refused is told without our program", function(t)
+    accounts:sudoers(("%s ALL=(ALL) /usr/bin/id"):format(one))
+    forget(one)
+    local e = t.raises("auth", function() return as(one):sudo {password = accounts.password} end)
+    t.match(e.message, "'/bin/sh %-c %.%.%.'")
+end)
+
+-- Ways of sudo's: a terminal between it and its program, whose password it wants, what it prints before.
+spec.table("sudo: set to", {
+    {"use_pty"}, {"use_pty,requiretty"}, {"targetpw"}, {"lecture=always"}, {"timestamp_timeout=0"},
+    {'passprompt="Passwort für %p> ",passprompt_override'}, {"log_output,iolog_dir=%s"},
+}, function(t, c)
+    local settings = c[1]:gsub("%%s", t.tmp())
+    accounts:sudoers(("Defaults:%s %s\n%s ALL=(ALL) ALL"):format(one, settings, one))
+    forget(one)
+    local m <close> = as(one):sudo {user = two, password = accounts.password}
+    t.eq(whoami(m), two)
+    local data = ("all of it \0\255\r\n\3\4"):rep(20000)
+    t.eq((m.cat << data)() == data, true)
 end)
 
 -- ---- su, doas ----
@@ -172,6 +218,18 @@ spec.test("chroot: busybox and nothing else", function(t)
     t.eq(m.home, "/inside")
     t.eq(m.name, "here in " .. root)
     t.eq(m.echo("x"), "x\n")
+end)
+
+spec.test("chroot: root whose PATH is somebody's", function(t)
+    local m <close> = here:with {env = {PATH = "/usr/bin:/bin"}}:chroot "/"
+    t.eq(whoami(m), "root")
+end)
+
+spec.test("chroot: without terminals", function(t)
+    needs_bare_root(t)
+    local m <close> = here:chroot(accounts:root())
+    t.match(t.raises("notfound", m.echo["x"]:with {pty = true}).message, "no terminal can be had there")
+    t.match(t.raises("notfound", function() return m:su() end).message, "su needs a terminal")
 end)
 
 spec.test("chroot: another account in there, and what isn't there", function(t)
@@ -221,6 +279,37 @@ spec.test("container: an account in there; the engine that is found", function(t
     local found <close> = here:with {env = {PATH = tostring(engine.parent) .. ":/usr/sbin:/usr/bin:/sbin:/bin"}}
         :container "box"
     t.match(found:path("/etc/passwd"):read(), "guest", "docker isn't there, podman is")
+end)
+
+-- As docker 24 and 27, podman 4, kubectl 1.28 and incus 6 say it.
+spec.table("container: what its engine says", {
+    {"docker", "Error response from daemon: No such container: box", 1, "notfound"},
+    {"docker", "Error response from daemon: Container 1f3ab is not running", 1, "connect", "started"},
+    {"docker", "Error response from daemon: Container box is paused, unpause the container before exec", 1, "connect"},
+    {"docker", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?", 1,
+        "connect", "engine"},
+    {"docker", "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: "
+        .. "dial unix /var/run/docker.sock: connect: permission denied", 1, "denied", "sudo"},
+    {"docker", 'OCI runtime exec failed: exec failed: unable to start container process: exec: "/bin/sh": stat '
+        .. "/bin/sh: no such file or directory: unknown", 126, "notfound", "/bin/sh"},
+    {"docker", "unable to find user bob: no matching entries in passwd file", 126, "notfound"},
+    {"podman", 'Error: no container with name or ID "box" found: no such container', 125, "notfound"},
+    {"podman", "Error: can only create exec sessions on running containers: container state improper", 255, "connect",
+        "started"},
+    {"podman", "Error: crun: executable file `/bin/sh` not found in $PATH: No such file or directory: OCI runtime "
+        .. "attempted to invoke a command that was not found", 127, "notfound", "/bin/sh"},
+    {"kubectl", 'Error from server (NotFound): pods "box" not found', 1, "notfound"},
+    {"kubectl", "The connection to the server localhost:8080 was refused - did you specify the right host or port?", 1,
+        "connect", "engine"},
+    {"kubectl", "error: cannot exec into a container in a completed pod; current phase is Succeeded", 1, "connect"},
+    {"incus", "Error: Instance is not running", 1, "connect", "started"},
+    {"lxc", "Error: Instance not found", 1, "notfound"},
+}, function(t, c)
+    local engine = here:path(t.tmp(), c[1])
+    engine:write(("#!/bin/sh\ncat >&2 <<'END'\n%s\nEND\nexit %d\n"):format(c[2], c[3]), {mode = "755"})
+    local e = t.raises(c[4], function() return here:container("box", {engine = tostring(engine)}) end)
+    t.ok(e.message:find(c[2], 1, true), e.message)
+    if c[5] then t.match(e.hint, c[5]) end
 end)
 
 -- ---- via ----
@@ -349,12 +438,12 @@ end)
 
 spec.test("a question that nobody answers ends with the time that there is", function(t)
     local dir = t.tmp()
-    here:path(dir, "sudo"):write("#!/bin/sh\nexec sleep 4712\n", {mode = "755"})
+    here:path(dir, "sudo"):write(("#!/bin/sh\nexec sleep %s\n"):format(seconds(4712)), {mode = "755"})
     local m = here:with {env = {PATH = dir .. ":/usr/bin:/bin"}, timeout = 0.3}
     t.raises("timeout", function() return m:sudo() end)
     local stop = rshell.now() + 20
-    while #here:pgrep "^sleep 4712" > 0 and rshell.now() < stop do rshell.sleep(0.05) end
-    t.eq(#here:pgrep "^sleep 4712", 0)
+    while sleepers(4712) > 0 and rshell.now() < stop do rshell.sleep(0.05) end
+    t.eq(sleepers(4712), 0)
 end)
 
 spec.test("a password is in no command line, environment, log or trace", function(t)
@@ -417,13 +506,13 @@ spec.test("three levels: ssh, sudo, chroot", function(t)
     t.match(inner.cat "/etc/passwd", "^root:x")
     local data = ("x"):rep(3000000)
     t.eq((inner.cat << data)() == data, true)
-    local p = inner.sleep["4711"]:popen()
+    local p = inner.sleep[seconds(4711)]:popen()
     local pids = behind(m, root, inner)
     m:close()
     t.raises("closed", function() return inner:path("/"):exists() end)
     t.eq(inner.closed, true)
     gone(t, pids)
-    t.eq(#here:pgrep "^sleep 4711", 0)
+    t.eq(sleepers(4711), 0)
     p:close()
 end)
 
@@ -439,7 +528,7 @@ spec.test("what has ended starts again; an end is told, with its reason", functi
     t.eq(whoami(b), two)
     local before = behind(a, b)
     local agent = math.tointeger(tonumber((a:sh "echo $PPID":text())))
-    local waiting = rshell.spawn(pcall, function() return b.sleep(4713) end)
+    local waiting = rshell.spawn(pcall, function() return b.sleep(seconds(4713)) end)
     rshell.sleep(0.1)
     here.kill("-KILL", agent)
     local ok, e = waiting:await()
@@ -447,7 +536,7 @@ spec.test("what has ended starts again; an end is told, with its reason", functi
     t.eq(e.kind, "closed")
     t.eq(e.host, b.name)
     gone(t, before)
-    t.eq(#here:pgrep "^sleep 4713", 0)
+    t.eq(sleepers(4713), 0)
     t.eq(b.closed, false)
     t.eq(whoami(b), two)
     b:close()
@@ -482,14 +571,14 @@ local function stopped(t)
     local pids, agent = behind(a, b), agent_of(a)
     local p = b.cat:popen()
     local waits = {
-        [a] = rshell.spawn(pcall, function() return a.sleep(4715) end), [b] = rshell.spawn(pcall, p.wait, p),
+        [a] = rshell.spawn(pcall, function() return a.sleep(seconds(4715)) end), [b] = rshell.spawn(pcall, p.wait, p),
     }
     rshell.sleep(0.2)
     here.kill("-STOP", agent)
     for m, waiting in pairs(waits) do told(t, waiting, m) end
     t.eq(outer.echo "x", "x\n", "the one around it goes on")
     gone(t, pids)
-    t.eq(#here:pgrep "^sleep 4715", 0)
+    t.eq(sleepers(4715), 0)
     t.eq(whoami(a), one, "and starts another")
     a:close()
 end
@@ -501,14 +590,14 @@ local function stopped_and_strange(t)
     local b <close> = a:su {user = two, password = accounts.password}
     t.eq(whoami(b), two)
     local agent, pids = agent_of(b), behind(b)
-    local waiting = rshell.spawn(pcall, function() return b.sleep(4716) end)
+    local waiting = rshell.spawn(pcall, function() return b.sleep(seconds(4716)) end)
     rshell.sleep(0.2)
     here.kill("-STOP", agent)
     told(t, waiting, b)
     t.eq(whoami(a), one, "the one around it goes on")
     here.kill:bind("-CONT", agent):run({}, {retcode = "any"}) -- what was hung up may have done so already
     gone(t, pids)
-    t.eq(#here:pgrep "^sleep 4716", 0)
+    t.eq(sleepers(4716), 0)
     a:close()
 end
 
@@ -521,7 +610,7 @@ local function silent_link(t)
     })
     t.eq(whoami(m), far.user)
     local pids = behind(m)
-    local waiting = rshell.spawn(pcall, function() return m.sleep(4717) end)
+    local waiting = rshell.spawn(pcall, function() return m.sleep(seconds(4717)) end)
     rshell.sleep(0.2)
     link:freeze()
     told(t, waiting, m)
@@ -577,22 +666,24 @@ local KILLED = [[
 spec.table("nothing lives on when rshell is killed:", {
     {"while programs run", [[
         local b = m:su {user = one, password = password}:su {user = two, password = password}
-        local p = b:sh("trap '' TERM; echo $PPID; sleep 4714; sleep 4714"):popen()
+        local p = b:sh("trap '' TERM; echo $PPID; sleep $1; sleep $1", "SECONDS"):popen()
         say(p.stdout:read "l")
         p:wait()
-    ]], "sleep 4714"},
-    {"while su asks", "m:su {user = two, password = function() say 'asked' sleep(60) end}", "^su %-s /bin/sh"},
-    {"while sudo asks", "m:sudo {password = function() say 'asked' sleep(60) end}", "^sudo %-S"},
+    ]], "sleep SECONDS"},
+    {"while su asks", "m:su {user = two, password = function() say 'asked' sleep(60) end}", "^su %-s /bin/sh .* TWO$"},
+    {"while sudo asks", "m:sudo {user = one, password = function() say 'asked' sleep(60) end}", "^sudo %-S .*%-u ONE "},
 }, function(t, c)
     accounts:sudoers(("%s ALL=(ALL) ALL"):format(far.user))
     local script = here:path(t.tmp(), "script.lua")
-    script:write(KILLED:format(far.user, far.port, far.key, far.known_hosts, one, two) .. c[2])
+    local mine = {SECONDS = seconds(4714), ONE = one, TWO = two}
+    local pattern = c[3]:gsub("%u%u%u+", mine)
+    script:write(KILLED:format(far.user, far.port, far.key, far.known_hosts, one, two) .. c[2]:gsub("%u%u%u+", mine))
     local p <close> = here[os.getenv "RSHELL"]:bind("run", script):popen()
     p.stdin:write(accounts.password .. "\n")
     t.ok(p.stdout:read "l")
-    t.ok(#here:pgrep(c[3]) > 0)
+    t.ok(#here:pgrep(pattern) > 0)
     p:kill "KILL"
-    t.ok(programs.wait_for(function() return #here:pgrep(c[3]) == 0 end))
+    t.ok(programs.wait_for(function() return #here:pgrep(pattern) == 0 end))
     for _, name in ipairs {one, two, far.user} do
         t.ok(programs.wait_for(function() return here.cmd.pgrep:run({"-u", name}) == 1 end), name)
     end

@@ -68,7 +68,8 @@ end
 
 local function spec(c, how)
     local place, v = c.place, c.view
-    local argv, other = place:argv(starter(place, how), how)
+    how.program = starter(place, how)
+    local argv, other = place:argv(how.program, how)
     local pty = how.wanted or how.terminal and {}
     if pty then pty = {rows = pty.rows, cols = pty.cols, raw = true} end
     return {
@@ -87,7 +88,9 @@ local function missing(c, argv, text, name, where)
             message = ("no program '%s' on %s"):format(argv[1], c.view.conn.name),
         }
     end
-    local what = step == "cwd" and "can't start " .. argv[1] .. " in the working directory" or argv[1]
+    local what = argv[1]
+    if step == "cwd" then what = ("can't start %s in the working directory"):format(what) end
+    if step == "terminal" then what = what .. " needs a terminal, and none can be had there" end
     err.raise {kind = err.kind_of(name), host = c.host, name = name, message = ("%s: %s"):format(what, text)}
 end
 
@@ -110,7 +113,7 @@ local function attempt(c, how)
     if c.closed then started:close() end
     local ok, runs, t = pcall(talk.hold, {
         next = function(seconds) return started:next(seconds) end, write = function(words) started:write(words) end,
-        what = c.place.what, host = c.host, password = c.place.password, prompt = how.prompt,
+        what = c.place.what, host = c.host, password = c.place.password, prompt = how.prompt, program = how.program,
     })
     if ok and runs then return started end
     if ok and not c.closed then t.exit = started:wait(1) or {} end

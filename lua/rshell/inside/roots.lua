@@ -50,12 +50,27 @@ function ENGINES.kubectl(name, opts, program)
     return {"kubectl", "exec", "-i", name, "--", "/bin/sh", "-c", program}
 end
 
--- What engines say, always in English, of a container or a pod that isn't there.
-local ABSENT = {"[Nn]o such container", "[Nn]ot ?[Ff]ound", "no container with name"}
+local NEEDS_SHELL = "a machine needs /bin/sh in there; a single program can be run with m.cmd"
+
+-- What engines say, always in English: of a container or a pod that isn't there, that doesn't run or has no shell, and
+-- where nobody answers for them.
+local SAID = {
+    {"[Nn]o such container", "notfound"}, {"no container with name", "notfound"},
+    {"[Ii]s not running", "connect", "it must be started first"},
+    {"container state improper", "connect", "it must be started first"},
+    {"[Cc]ontainer %S+ is paused", "connect", "it must be unpaused first"},
+    {"[Cc]ontainer %S+ is restarting", "connect"},
+    {"completed pod", "connect", "what ran in it has ended"},
+    {"[Pp]ermission denied while trying to connect", "denied", "who may talk to the engine? m:sudo() around it may"},
+    {"[Cc]annot connect to", "connect", "does the engine run?"},
+    {"The connection to the server .* was refused", "connect", "does the engine run?"},
+    {'exec: "/bin/sh"', "notfound", NEEDS_SHELL}, {"executable file [`'\"]/bin/sh", "notfound", NEEDS_SHELL},
+    {"[Nn]ot ?[Ff]ound", "notfound"},
+}
 
 local function no_container(_, t)
-    for _, words in ipairs(ABSENT) do
-        if t.said:find(words) then t:ended_with("notfound", true) end
+    for _, case in ipairs(SAID) do
+        if t.said:find(case[1]) then t:ended_with(case[2], true, case[3]) end
     end
     refused(nil, t)
 end
@@ -97,7 +112,8 @@ function M.chroot.place(opts, dir, v)
     function place.argv(_, program)
         local argv = {"chroot"}
         if opts.user then argv[2] = "--userspec=" .. opts.user end
-        return append(argv, text, "/bin/sh", "-c", program)
+        -- Who has become root by su may still search where others do.
+        return append(argv, text, "/bin/sh", "-c", program), "/usr/sbin/chroot"
     end
     return place
 end

@@ -15,7 +15,9 @@ local err = require "rshell.shared.error"
 local M = {}
 
 local PATIENCE = 60 -- seconds without a word: accounts may come from far, a wrong password takes its time
-local QUIET, SILENT = 0.1, 2 -- after what looks like a prompt, and after anything else that may be one
+-- Seconds of silence after what looks like a prompt, and after anything else that may be one: the first, and one more,
+-- which nobody answers.
+local QUIET, SILENT = {first = 0.1, more = 1}, {first = 2, more = 10}
 local KEPT = 4096
 
 ---@class rshell.inside.Talk
@@ -37,13 +39,16 @@ local function listen(t, seconds)
     return news.out ~= "" or news.err ~= "" or t.runs or t.ended
 end
 
---- The lines that were printed since the last answer, without prompts of ours and without a secret, which a program
---- that echoes may have shown.
+local function replace(said, hidden, by)
+    if not hidden or hidden == "" then return said end
+    return (said:gsub(hidden:gsub("%p", "%%%0"), by))
+end
+
+--- The lines that were printed since the last answer, without prompts and programs of ours and without a secret, which
+--- a program that echoes may have shown.
 function Talk:lines()
-    local said, lines = self.said, {}
-    for _, hidden in ipairs {self.prompt or "", self.secret or ""} do
-        if hidden ~= "" then said = said:gsub(hidden:gsub("%p", "%%%0"), "***") end
-    end
+    local said, lines = replace(replace(self.said, self.prompt, "***"), self.secret, "***"), {}
+    said = replace(said, self.program, "...")
     for line in said:gmatch "[^\r\n]+" do
         if line:find "%S" and line ~= "***" then lines[#lines + 1] = line:match "^(.-)%s*$" end
     end
@@ -58,7 +63,7 @@ local function question(t)
     for _, text in next, t.open do
         if text:find "%S" then
             local usual = text:find ":%s*$" or text:find "：%s*$"
-            return nil, text, usual and QUIET or SILENT
+            return nil, text, (usual and QUIET or SILENT)[t.asked and "more" or "first"]
         end
     end
 end
@@ -72,9 +77,16 @@ local function secret_of(t, prompt)
     return secret
 end
 
---- Only the first answer is given: who asks again hasn't liked it.
+--- Only the first answer is given: who asks again hasn't liked it, or wants more, as a new password. What was printed
+--- first says why.
+local function refuse_again(t)
+    local said = t:lines()[1]
+    t:refuse("auth", "%s does not take this password%s", t.what, said and ": " .. said or "")
+end
+
+--- The answer to the first question.
 local function reply(t, prompt)
-    if t.asked then t:refuse("auth", "%s does not take this password", t.what) end
+    if t.asked then refuse_again(t) end
     if t.password == nil then
         err.raise {
             kind = "auth", host = t.host, message = ("%s asks for a password, and none was given"):format(t.what),
@@ -90,7 +102,7 @@ end
 local function step(t)
     local asks, perhaps, seconds = question(t)
     if asks then return reply(t, asks) end
-    if t.asked or not perhaps then
+    if not perhaps then
         if not listen(t, PATIENCE) then t:refuse("timeout", "%s has said nothing for %g s", t.what, PATIENCE) end
     elseif not listen(t, seconds) then
         reply(t, perhaps)
@@ -122,7 +134,7 @@ end
 
 --- Until the program runs: true; false where it has ended instead. Raises kind `auth` for what the account may not.
 --- how: next(seconds), as of rshell.shared.hearing; write(text); what and host (for errors); password (a string or
---- function(prompt)); prompt (that of sudo).
+--- function(prompt)); prompt (that of sudo); program (which some show when they refuse it).
 ---@param how table
 ---@return boolean, rshell.inside.Talk
 function M.hold(how)
