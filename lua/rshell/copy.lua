@@ -14,7 +14,7 @@ local OPTIONS = {
 }
 
 -- What is kept besides modes and times, on demand.
-local KEPT = {owner = "boolean", links = "boolean", xattrs = "boolean"}
+local KEPT = {owner = "boolean", links = "boolean", xattrs = "boolean", acls = "boolean"}
 
 -- ---- on one machine ----
 

@@ -11,6 +11,7 @@
 ---@field owner? boolean owners and groups, by name; takes the right to give files away
 ---@field links? boolean files with several names stay one file
 ---@field xattrs? boolean extended attributes of users, and as root the capabilities of programs
+---@field acls? boolean access control lists; who is named in them is meant by name, as owners are
 
 ---@class rshell.CopyState
 ---@field files integer

@@ -300,11 +300,8 @@ static void add_attributes(lua_State *L, luaL_Buffer *b)
     add_given(L, b, 8);
     add_given(L, b, 9);
     size_t n = 0;
-    const char *attributes = luaL_optlstring(L, 10, NULL, &n);
-    add_number(b, attributes ? n + 1 : 0);
-    if (attributes)
-        luaL_addchar(b, 0);
-    luaL_addlstring(b, attributes ? attributes : "", n);
+    const char *attributes = luaL_optlstring(L, 10, "", &n);
+    add_text(b, attributes, n);
 }
 
 static int tree_step(lua_State *L)

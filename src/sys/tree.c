@@ -1,6 +1,6 @@
 /* The Lua module tree: what copies between machines are made of (tree_list.h, tree_pack.h, tree_unpack.h).
  *
- *     list(path [, {names=, only=, follow=, attributes=, owners=, digest=}]) -> bytes
+ *     list(path [, {names=, only=, follow=, xattrs=, acls=, owners=, digest=}]) -> bytes
  *     packer(path, names) -> p                             p:next() -> block (block.h); nil at the end
  *     unpacker(path, plan [, {follow=, umask=}]) -> u      u:write(block or bytes), u:finish() -> true
  *                                                          u:missing() -> the places of files that haven't come, from 1 on
@@ -18,6 +18,7 @@
 #include "sys/fs_lua.h"
 #include "sys/fs_opts.h"
 #include "sys/sys.h"
+#include "sys/tree_attr.h"
 #include "sys/tree_list.h"
 #include "sys/tree_pack.h"
 #include "sys/tree_unpack.h"
@@ -34,15 +35,15 @@ static rs_tree_bytes data_of(const rs_fs_call *c)
 
 /* ---- list ---- */
 
-/* flag: only, flag2: follow, flag3: attributes, n: owners */
+/* flag: only, flag2: follow, flag3: owners, n: kinds of attributes */
 static int work_list(rs_fs_call *c)
 {
     const rs_tree_list_opts o = {
         .names = data_of(c),
         .only_names = c->flag,
         .follow = c->flag2,
-        .attributes = c->flag3,
-        .owners = c->n,
+        .attributes = (unsigned)c->n,
+        .owners = c->flag3,
         .digest = c->digest,
     };
     return rs_tree_list(c->path, &o, &c->buf, &c->fail);
@@ -56,13 +57,14 @@ static int push_list(lua_State *L, rs_fs_call *c)
 
 static int tree_list(lua_State *L)
 {
-    static const char *const names[] = {"names", "only", "follow", "attributes", "owners", "digest", NULL};
+    static const char *const names[] = {"names", "only", "follow", "xattrs", "acls", "owners", "digest", NULL};
     rs_fs_call c = {.work = work_list, .push = push_list, .path = rs_fs_arg_path(L, 1), .data = ""};
     rs_fs_opts_check(L, 2, names);
     c.flag = rs_fs_opt_flag(L, 2, "only", false);
     c.flag2 = rs_fs_opt_flag(L, 2, "follow", false);
-    c.flag3 = rs_fs_opt_flag(L, 2, "attributes", false);
-    c.n = rs_fs_opt_flag(L, 2, "owners", false);
+    c.flag3 = rs_fs_opt_flag(L, 2, "owners", false);
+    c.n = (rs_fs_opt_flag(L, 2, "xattrs", false) ? RS_TREE_XATTRS : 0) |
+          (rs_fs_opt_flag(L, 2, "acls", false) ? RS_TREE_ACLS : 0);
     const char *digest = rs_fs_opt_string(L, 2, "digest");
     c.digest = digest ? rs_digest_find(digest) : NULL;
     luaL_argcheck(L, !digest || c.digest, 2, "no such digest");

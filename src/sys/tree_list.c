@@ -35,6 +35,7 @@ struct listing {
     rs_buf out; /* records */
     struct ids users, groups;
     dev_t dev; /* of the folder that a link stands for */
+    int err;   /* of who was met */
 };
 
 /* One entry. */
@@ -153,15 +154,30 @@ static int put_numbers(rs_buf *out, const struct stat *st)
     return err;
 }
 
-static int put_attributes(rs_buf *out, const struct entry *e)
+/* Somebody whom an access control list names: an error is noted, and ends it later. */
+static uint32_t meet_named(void *user, bool group, uint32_t id)
+{
+    struct listing *l = user;
+    int err = group ? meet(&l->groups, id, rs_groups_name) : meet(&l->users, id, rs_users_name);
+    l->err = l->err ? l->err : err;
+    return id;
+}
+
+static int put_attributes(struct listing *l, const struct entry *e)
 {
     rs_buf attrs;
     rs_buf_init(&attrs, 0);
-    int err = rs_tree_attr_read(e->dir, e->name, &attrs);
+    int err = rs_tree_attr_read(e->dir, e->name, l->o->attributes, &attrs);
     if (err == -ENOENT) /* it has just vanished */
         err = 0;
+    const char *at = rs_buf_data(&attrs);
+    size_t n = rs_buf_len(&attrs);
+    if (!err && l->o->attributes & RS_TREE_ACLS)
+        rs_tree_attr_ids((rs_tree_bytes){at, at + n}, &(rs_tree_ids){meet_named, l});
     if (!err)
-        err = rs_tree_put_text(out, rs_buf_data(&attrs), rs_buf_len(&attrs));
+        err = l->err;
+    if (!err)
+        err = rs_tree_put_text(&l->out, at, n);
     rs_buf_fini(&attrs);
     return err;
 }
@@ -195,7 +211,7 @@ static int put_fields(struct listing *l, const struct entry *e)
     if (!err && e->target)
         err = rs_tree_put_text(&l->out, e->target, strlen(e->target));
     if (!err && l->o->attributes)
-        err = put_attributes(&l->out, e);
+        err = put_attributes(l, e);
     if (!err && l->o->digest)
         err = put_digest(l, e);
     return err;

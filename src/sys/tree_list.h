@@ -21,9 +21,9 @@ typedef struct rs_tree_list_opts {
     /* Names below the root, in the order of a tree: a number and a name that ends with a NUL, as often as there are. The
      * number is 0, or the size at which a file's digest is wanted and 1. */
     rs_tree_bytes names;
-    bool only_names; /* nothing else is looked at */
-    bool follow;     /* the root may be a link to a folder */
-    bool attributes;
+    bool only_names;               /* nothing else is looked at */
+    bool follow;                   /* the root may be a link to a folder */
+    unsigned attributes;           /* the kinds that are told (tree_attr.h) */
     bool owners;                   /* their names too */
     const rs_digest_class *digest; /* NULL: none */
 } rs_tree_list_opts;

@@ -27,7 +27,7 @@ typedef struct attrs {
     struct timespec mtime;
     uid_t uid;
     gid_t gid;
-    rs_tree_bytes xattrs; /* the plan's */
+    rs_tree_bytes xattrs; /* the plan's, with their kinds */
 } attrs;
 
 typedef struct step {
@@ -112,7 +112,6 @@ static bool get_attrs(const rs_tree_unpack *u, rs_tree_bytes *b, attrs *a)
     a->uid = uid ? owner_here(&u->users, uid - 1) : 0;
     a->gid = gid ? owner_here(&u->groups, gid - 1) : 0;
     a->has_xattrs = a->xattrs.at < a->xattrs.end;
-    a->xattrs.at += a->has_xattrs;
     return true;
 }
 
@@ -169,6 +168,12 @@ static int add_file(rs_tree_unpack *u, size_t at)
 
 /* ---- attributes ---- */
 
+static uint32_t named_here(void *user, bool group, uint32_t id)
+{
+    const rs_tree_unpack *u = user;
+    return owner_here(group ? &u->groups : &u->users, id);
+}
+
 static int own_fd(int fd, const attrs *a)
 {
     struct stat st;
@@ -194,11 +199,11 @@ static int own_name(int dir, const char *name, const attrs *a)
 }
 
 /* The mode after the owner, who is told from set-id bits, and the time last. */
-static int give_name(int dir, const char *name, const attrs *a, bool link)
+static int give_name(rs_tree_unpack *u, int dir, const char *name, const attrs *a, bool link)
 {
     int err = own_name(dir, name, a);
     if (!err && a->has_xattrs)
-        err = rs_tree_attr_give(dir, name, a->xattrs);
+        err = rs_tree_attr_give(dir, name, a->xattrs, &(rs_tree_ids){named_here, u});
     if (!err && a->has_mode && !link)
         err = rs_fs_attr_chmod_at(dir, name, a->mode);
     if (!err && a->has_time) {
@@ -247,11 +252,11 @@ static int put_another(const step *s, int dir, const char *name, struct another 
     return err;
 }
 
-static int make_link(const step *s, int dir, const char *name)
+static int make_link(rs_tree_unpack *u, const step *s, int dir, const char *name)
 {
     struct another a = {.target = s->text};
     int err = put_another(s, dir, name, &a);
-    return err ? err : give_name(dir, name, &s->attrs, true);
+    return err ? err : give_name(u, dir, name, &s->attrs, true);
 }
 
 /* What it is a name of may not have come: then it hasn't either. */
@@ -297,8 +302,8 @@ static int run_step(rs_tree_unpack *u, const step *s, rs_fs_fail *fail)
         return err;
     switch (s->what) {
     case 'd': return make_folder(u, s, dir, name);
-    case 'l': return make_link(s, dir, name);
-    case 'a': return give_name(dir, name, &s->attrs, false);
+    case 'l': return make_link(u, s, dir, name);
+    case 'a': return give_name(u, dir, name, &s->attrs, false);
     default: return remove_it(u, s, dir, name, fail);
     }
 }
@@ -457,14 +462,14 @@ static void inherit_owner(const rs_tree_unpack *u)
         (void)fchown(u->temp.fd, st.st_uid, st.st_gid);
 }
 
-static int give_fd(const rs_tree_unpack *u)
+static int give_fd(rs_tree_unpack *u)
 {
     int fd = u->temp.fd;
     const attrs *a = &u->step.attrs;
     const rs_fs_make make = {NULL, u->umask};
     int err = own_fd(fd, a);
     if (!err && a->has_xattrs)
-        err = rs_tree_attr_give_fd(fd, a->xattrs);
+        err = rs_tree_attr_give_fd(fd, a->xattrs, &(rs_tree_ids){named_here, u});
     if (!err && a->has_mode)
         err = fchmod(fd, a->mode) ? -errno : 0;
     else if (!err)

@@ -14,7 +14,7 @@
  *
  *     FLAGS := number      1: something is there   2: the file is executable (where no mode is given)
  *     ATTRS := mode seconds nanoseconds uid gid attributes     each number with 1 added, 0 for what isn't given;
- *                          attributes are a text (tree_attr.h), with a byte more before it where they are given
+ *                          attributes are a text (tree_attr.h), empty where they aren't given
  *
  * g, h and a come behind all others. */
 #ifndef RS_SYS_TREE_UNPACK_H

@@ -186,6 +186,52 @@ ways("owners, on demand", function(t, from, to)
     t.same({(to / "d/f"):owner(), (to / "d/f"):mode()}, {"daemon", tonumber("4755", 8)})
 end)
 
+local function has_acls(dir) return here.setfacl:run {"-m", "u:daemon:r", dir .. ""} == 0 end
+local function acl(p) return here.getfacl:text("-c", "-E", p .. "") end
+
+ways("access control lists, on demand", function(t, from, to)
+    local src = (from / "s"):mkdir();
+    (src / "d"):mkdir()
+    if not pcall(here.which, here, "setfacl") or not has_acls(src / "d") then t.skip "no access control lists" end
+    here.setfacl("-m", "d:u:daemon:rwx,d:g:bin:r", src .. "/d");
+    (src / "d/f"):write "inherits";
+    (src / "f"):write "f"
+    here.setfacl("-m", "u:daemon:rw,g:bin:rx", src .. "/f");
+    (src / "none"):write("none", {mode = "640"})
+    copy(src, to / "plain")
+    t.eq(acl(to / "plain/d"):find "daemon", nil)
+    local keep = {preserve = {acls = true}}
+    here.setfacl("-m", "d:u:games:rwx", to .. "") -- what is new would get it
+    copy(src, to / "d", keep)
+    for _, name in ipairs {".", "d", "d/f", "f", "none"} do t.eq(acl(to / "d" / name), acl(src / name), name) end
+    t.match(acl(to / "d/d/f"), "user:daemon:rwx")
+    t.eq((to / "d/none"):mode(), tonumber("640", 8))
+    t.eq(copy(src, to / "d", keep).files, 0)
+    here.setfacl("-b", src .. "/f")
+    here.setfacl("-m", "u:games:r", src .. "/none")
+    t.eq(copy(src, to / "d", keep).files, 0)
+    for _, name in ipairs {"f", "none"} do t.eq(acl(to / "d" / name), acl(src / name), name) end
+end)
+
+spec.test("who is named in an access control list is meant by name", function(t)
+    local tree, sys = require "rshell.tree", require "rshell.sys.tree"
+    local to = odd.dir(t, here)
+    if not pcall(here.which, here, "setfacl") or not has_acls(to) then t.skip "no access control lists" end
+    local function text(s) return tree.number(#s) .. s end
+    local function entry(tag, rights, id) return ("<I2I2I4"):pack(tag, rights, id) end
+    local none = 0xffffffff
+    local list = ("<I4"):pack(2) .. entry(1, 6, none) .. entry(2, 4, 71234) .. entry(4, 4, none)
+        .. entry(8, 4, 71235) .. entry(16, 4, none) .. entry(32, 0, none)
+    local attributes = "\2" .. text "system.posix_acl_access" .. text(list)
+    local plan = tree.owners(tree.number(71234) .. text "daemon", tree.number(71235) .. text "bin")
+        .. tree.step("f", "", 0, "", 416, nil, nil, nil, nil, attributes)
+    local u <close> = assert(sys.unpacker(to .. "/f", plan))
+    local n = tree.number
+    assert(u:write(n(1) .. n(0) .. n(1) .. n(1 << 1) .. "x" .. n(0)))
+    assert(u:finish())
+    t.match(acl(to / "f"), "user:daemon:r%-%-.*group:bin:r%-%-")
+end)
+
 spec.test("what can't be kept is said", function(t)
     local bare = require "bare".machine()
     local src = (odd.dir(t, here) / "f"):write "f"
@@ -218,6 +264,23 @@ spec.test("a full disk: the right error, and no half of a file", function(t)
         t.same(names(to), {"f1", "f2"})
         to:delete {recursive = true}
     end
+end)
+
+ways("a limit on the size of files: the right error, and whoever writes goes on", function(t, from, to)
+    local src = (from / "s"):mkdir();
+    (src / "a"):write "a";
+    (src / "b"):write(("b"):rep(2 * BIG))
+    local there, pid = to.machine, m:sh "echo $PPID":text()
+    if there == here then pid = tostring(require "rshell.sys.host".pid()) end
+    local before = here.prlimit:text("--pid", pid, "-f", "-o", "SOFT", "--noheadings")
+    here.prlimit("--pid", pid, "--fsize=" .. BIG .. ":")
+    t.defer(function() here.prlimit("--pid", pid, "--fsize=" .. before .. ":") end)
+    local e = t.raises("io", copy, src, to / "d")
+    t.same({e.name, e.host, e.path}, {"EFBIG", there.name, to .. "/d/b"})
+    t.same(names(to / "d"), {"a"})
+    t.raises("io", function() (to / "x"):write(("x"):rep(2 * BIG)) end)
+    if there ~= here then t.eq(m:sh "echo $PPID":text(), pid, "the same agent") end
+    t.eq(select(5, there:sh "ulimit -c 0; kill -XFSZ $$":run()), "XFSZ", "programs are told as ever")
 end)
 
 ways("the place vanishes", function(t, from, to)

@@ -228,7 +228,7 @@ local function run_jobs(run, jobs)
     return failed == 0 and 0 or 1
 end
 
-local KEPT = {"owner", "links", "xattrs"}
+local KEPT = {"owner", "links", "xattrs", "acls"}
 
 --- What --keep names, as copies take it; nil without.
 local function kept(values)
@@ -237,7 +237,7 @@ local function kept(values)
     local keep, known = {}, {all = true}
     for _, name in ipairs(KEPT) do known[name] = true end
     for name in (values.keep .. ","):gmatch "([^,]*)," do
-        if not known[name] then fail.usage("cp: --keep %s: owner, links, xattrs or all", values.keep) end
+        if not known[name] then fail.usage("cp: --keep %s: owner, links, xattrs, acls or all", values.keep) end
         for _, each in ipairs(name == "all" and KEPT or {name}) do keep[each] = true end
     end
     return keep

@@ -31,7 +31,8 @@ local function manifest(side, path, names, how)
     local keep = how.keep or {}
     local bytes, text, name, where = side.list(path, {
         names = pack_names(names or some, numbers), only = names ~= nil, follow = how.follow or false,
-        attributes = keep.xattrs or false, owners = keep.owner or false, digest = how.sizes and DIGEST or nil,
+        xattrs = keep.xattrs or false, acls = keep.acls or false, owners = keep.owner or keep.acls or false,
+        digest = how.sizes and DIGEST or nil,
     })
     if not bytes then return nil, text, name, where end
     return tree.read(bytes)

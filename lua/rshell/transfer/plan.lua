@@ -14,8 +14,8 @@
 --   users, groups   who the numbers of owners are, as a list of the source has it
 --
 -- KEPT is what is to be as in the source, nil where it isn't kept: mode, mtime (and the same as seconds and ns), owner
--- ({uid=, gid=}), attributes. What is kept says run.o.keep: owner, links (hard ones), xattrs; preserve stands for the
--- rest.
+-- ({uid=, gid=}), attributes. What is kept says run.o.keep: owner, links (hard ones), xattrs, acls; preserve stands for
+-- the rest.
 
 local each = require "rshell.transfer.each"
 local fscall = require "rshell.fscall"
@@ -120,7 +120,8 @@ local function keep_all(p, entry)
     entry.mode = mode_of(p, st)
     set_time(entry, st)
     if p.keep.owner then entry.owner = {uid = st.uid, gid = st.gid} end
-    if p.keep.xattrs and st.attributes ~= "" then entry.attributes = st.attributes end
+    -- What is new has none (a byte says which kinds there could be), but its folder may give it access control lists.
+    if p.keep.acls or p.keep.xattrs and #st.attributes > 1 then entry.attributes = st.attributes end
     return entry
 end
 
@@ -131,7 +132,7 @@ local function give(p, rel, st, old, touched)
     if p.keep.owner and owner_name(p.source, st) ~= owner_name(p.there, old) then
         a.owner = {uid = st.uid, gid = st.gid}
     end
-    if p.keep.xattrs and st.attributes ~= old.attributes then a.attributes = st.attributes end
+    if st.attributes ~= old.attributes then a.attributes = st.attributes end
     if st.type ~= "link" and (a.owner or old.mode ~= mode_of(p, st)) then a.mode = mode_of(p, st) end
     if st.type ~= "link" and (touched or not same_time(p, st, old)) then set_time(a, st) end
     if a.owner or a.attributes or a.mode or a.ns then p.attrs[#p.attrs + 1] = a end
