@@ -22,7 +22,7 @@ typedef struct world {
     int far;         /* the other end of the link's */
     rs_buf seen;     /* of the link's other end, and the payload that came in frames there */
     rs_buf payload;
-    size_t frames, longest;
+    size_t frames, others, longest;
     rs_link_user user;
     char log[400]; /* what the user got */
 } world;
@@ -125,6 +125,7 @@ static void take_frame(world *w, const rs_frame *f)
         w->frames += f->length > 0;
     } else {
         on_frame(&w->user, f);
+        w->others++;
     }
     if (f->length > w->longest)
         w->longest = f->length;
@@ -245,6 +246,61 @@ static void test_nothing_overtakes_what_is_under_way(void **state)
     end(&w);
 }
 
+/* Reads at most so many bytes of what has left the link. */
+static void read_some(world *w, size_t most)
+{
+    char *to;
+    assert_int_equal(rs_buf_reserve(&w->seen, most, &to), 0);
+    ssize_t got = read(w->far, to, most);
+    rs_buf_commit(&w->seen, got > 0 ? (size_t)got : 0);
+}
+
+/* As a stream does it: what can't be passed on is read and sent. */
+static size_t pass_or_send(world *w, size_t n)
+{
+    ssize_t passed = pass(w, n);
+    if (passed != -ENOSYS)
+        return passed > 0 ? (size_t)passed : 0;
+    if (n > RS_LINK_PIECE)
+        n = RS_LINK_PIECE;
+    rs_buf *in = rs_stream_input(w->from);
+    assert_int_equal(rs_stream_fill_only(w->from, n), 0);
+    assert_int_equal(rs_link_send(w->link, RS_LANE_BULK, RS_FRAME_DATA, CONTEXT, STREAM, rs_buf_data(in), n), 0);
+    rs_buf_clear(in);
+    return n;
+}
+
+/* Bytes come in pieces of any size, messages between them, and whoever reads is now and then behind. */
+static void test_any_mixture(void **state)
+{
+    enum { STEPS = 4000, LONGEST = 100000 };
+    world w;
+    uint64_t seed = 0;
+    size_t fed = 0, passed = 0, messages = 0;
+    begin_out(&w, 0);
+    for (int i = 0; i < STEPS; i++) {
+        uint64_t x = unit_random(&seed);
+        size_t n = 1 + (x >> 20) % LONGEST;
+        if (x % 7 < 2 && fed + n - passed < SPACE / 2) {
+            feed(&w, fed, n, n);
+            fed += n;
+        } else if (x % 7 < 4 && passed < fed) {
+            passed += pass_or_send(&w, n < fed - passed ? n : fed - passed);
+        } else if (x % 7 == 4) {
+            assert_int_equal(rs_link_send(w.link, RS_LANE_MESSAGE, RS_FRAME_REPLY, CONTEXT, 0, "", 0), 0);
+            messages++;
+        } else {
+            read_some(&w, n);
+            (void)rs_loop_poll(w.loop, false);
+        }
+    }
+    look_out(&w);
+    assert_payload(&w, passed);
+    assert_int_equal(w.others, messages);
+    assert_true(passed > (size_t)STEPS * 1000 && messages > STEPS / 10);
+    end(&w);
+}
+
 /* ---- in ---- */
 
 static void begin_in(world *w)
@@ -356,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_no_bytes),
         cmocka_unit_test(test_more_pieces_than_a_pipe_holds),
         cmocka_unit_test(test_nothing_overtakes_what_is_under_way),
+        cmocka_unit_test(test_any_mixture),
         cmocka_unit_test(test_payload_of_a_stream_as_it_comes),
         cmocka_unit_test(test_a_message_comes_as_a_whole),
         cmocka_unit_test(test_a_relay_gets_whole_frames),
