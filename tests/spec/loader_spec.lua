@@ -39,4 +39,27 @@ spec.test("a C module finds the Lua API in the program", function(t)
     t.eq(cjson.encode {1, 2}, "[1,2]")
 end)
 
+-- Tables that few use are made when they are used.
+spec.test("loading a module is little work: every connection waits for it", function(t)
+    local root = arg[0]:gsub("[^/]*$", "") .. "../../lua/"
+    local list = here:sh("cd \"$1\" && find rshell/ssh rshell/bare rshell/sftp rshell/agent rshell/rpc -name '*.lua'",
+        root)()
+    local steps = 0
+    for file in list:gmatch "[^\n]+" do
+        local module = file:gsub("/init%.lua$", ""):gsub("%.lua$", ""):gsub("/", ".")
+        local before = steps
+        debug.sethook(function() steps = steps + 100 end, "", 100)
+        local ok = pcall(require, module)
+        debug.sethook()
+        t.ok(ok and steps - before < 20000, ("%s: %d instructions"):format(module, steps - before))
+    end
+    t.ok(steps > 1000)
+end)
+
+spec.test("what speaks SFTP is loaded where nothing else is there", function(t)
+    local code = "require 'rshell.sftp.fallback' "
+        .. "print(package.loaded['rshell.sftp.client'], package.loaded['rshell.sftp.fs'])"
+    t.eq(here[os.getenv "RSHELL"]["-e"][code](), "nil\tnil\n")
+end)
+
 spec.finish()

@@ -29,11 +29,15 @@ Shell.__index = Shell
 
 -- ---- lines ----
 
-local CODES = {} -- of all but letters, digits and what is safe besides
-for byte = 0, 255 do
-    local c = string.char(byte)
-    if not ([=[ _./:=,+@%"$();|&<>[]{}*?#-]=]):find(c, 1, true) then CODES[c] = ("\\0%03o"):format(byte) end
-end
+local SAFE = [=[ _./:=,+@%"$();|&<>[]{}*?#-]=] -- besides letters and digits
+
+-- Of what isn't safe, made when it first comes; false for what is.
+local CODES = setmetatable({}, {
+    __index = function(t, c)
+        t[c] = not SAFE:find(c, 1, true) and ("\\0%03o"):format(c:byte())
+        return t[c]
+    end,
+})
 
 --- A program in bytes that no shell changes within single quotes; printf makes it what it was. csh looks for `!` there,
 --- fish for backslashes.

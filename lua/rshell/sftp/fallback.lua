@@ -1,15 +1,13 @@
 -- Accounts that allow nothing but SFTP: where no shell answers, the server is asked for that. From then on it serves
 -- the files, and what needs a command is refused with the reason.
 
-local client = require "rshell.sftp.client"
-local files = require "rshell.sftp.fs"
-
 local M = {}
 
 local REASON = "the account allows nothing but SFTP"
 
---- Greets the server, if there is one.
+--- Greets the server, if there is one. Only then what speaks with it is loaded.
 local function connect(backend)
+    local client, files = require "rshell.sftp.client", require "rshell.sftp.fs"
     local channel = backend.connector.subsystem "sftp"
     local c = channel and client.new(channel)
     if not c then return end
@@ -28,7 +26,7 @@ local function is_sftp_only(backend)
 end
 
 local function home(backend)
-    local names, text, name = backend.sftp.client:names("realpath", client.string ".")
+    local names, text, name = backend.sftp.client:names("realpath", require "rshell.sftp.client".string ".")
     if not names then return nil, text, name end
     return names[1].name
 end

@@ -4,9 +4,18 @@ local M = {}
 
 local LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-local VALUE, PAIRS = {}, {}
+local VALUE = {}
 for i = 1, 64 do VALUE[LETTERS:byte(i)] = i - 1 end
-for i = 0, 4095 do PAIRS[i] = LETTERS:sub((i >> 6) + 1, (i >> 6) + 1) .. LETTERS:sub((i & 63) + 1, (i & 63) + 1) end
+
+-- Of 12 bits; each is made when it is first needed, since a key needs few of them.
+local PAIRS = setmetatable({}, {
+    __index = function(t, bits)
+        local high, low = (bits >> 6) + 1, (bits & 63) + 1
+        local pair = LETTERS:sub(high, high) .. LETTERS:sub(low, low)
+        t[bits] = pair
+        return pair
+    end,
+})
 
 local unpack, char = string.unpack, string.char
 
