@@ -66,6 +66,10 @@ works "$(echo "$dir"/rshell-*-linux-*/)" "program"
 check "it tells whose licenses hold" grep -q "Lua (MIT)" rshell-*-linux-*/share/doc/rshell/NOTICE
 check "that of readline where it is in" \
     bash -c '! nm "$0" | grep -q " T readline$" || grep -q GPL "$1"' "$RSHELL" rshell-*-linux-*/share/doc/rshell/NOTICE
+check "that of libssh where it is in" \
+    bash -c '! nm "$0" | grep -qi " t ssh_new$" || grep -q LGPL-2.1 "$1"' "$RSHELL" rshell-*-linux-*/share/doc/rshell/NOTICE
+check "modules in C find Lua in it, and nothing else" bash -c 'nm -D --defined-only "$0" | grep -q " lua_pushstring$" &&
+    ! nm -D --defined-only "$0" | grep -E " (ssh_new|EVP_DigestInit_ex|inflate|uv_run)$"' "$RSHELL"
 check "an example" "$(echo "$dir"/rshell-*-linux-*/)bin/rshell" rshell-*-linux-*/share/doc/rshell/examples/demo.lua
 check "nothing of it says where it was built" bash -c '! grep -rlF "$1" "$0"/rshell-*-linux-*/share' "$dir" "$build"
 
