@@ -13,12 +13,17 @@
 /* A block of one piece fills frames of a stream, and no further one with a few bytes (rpc/pipe.c). */
 enum { HEAD = 4, PIECE = 8 * (32 * 1024 - 12) - HEAD };
 
+enum { TRIES = 4 }; /* for a file that becomes shorter while it is read */
+
 struct rs_tree_pack {
     rs_tree_at at;
     char *names;
     rs_tree_bytes rest; /* of the names */
     bool over;
     uint64_t index; /* of the next name */
+    const char *name;
+    int tries; /* that are left for it; its turn comes again when it was broken off */
+    bool again;
 
     int fd; /* the file that is under way, or -1 */
     uint64_t place, size;
@@ -102,13 +107,17 @@ static bool open_file(rs_tree_pack *p, const char *rel, uint64_t offset)
 
 static int begin_file(rs_tree_pack *p, rs_buf *out)
 {
-    uint64_t offset;
-    const char *name = next_name(p, &offset);
-    if (!name) {
+    uint64_t offset = 0;
+    if (!p->again) {
+        p->name = next_name(p, &offset);
+        p->tries = TRIES;
+    }
+    p->again = false;
+    if (!p->name) {
         p->over = true;
         return rs_tree_put(out, 0);
     }
-    if (!open_file(p, name, offset))
+    if (!open_file(p, p->name, offset))
         return 0;
     int err = rs_tree_put(out, p->index);
     if (!err)
@@ -118,9 +127,10 @@ static int begin_file(rs_tree_pack *p, rs_buf *out)
 
 /* ---- its bytes ---- */
 
-static int break_off(rs_tree_pack *p, rs_buf *out)
+static int break_off(rs_tree_pack *p, bool shorter, rs_buf *out)
 {
     close_file(p);
+    p->again = shorter && --p->tries > 0;
     return rs_tree_put(out, 0);
 }
 
@@ -150,7 +160,7 @@ static int put_piece(rs_tree_pack *p, size_t n, rs_buf *out)
         got = pread(p->fd, to + HEAD, n, (off_t)p->place);
     while (got < 0 && errno == EINTR);
     if (got <= 0)
-        return break_off(p, out);
+        return break_off(p, got == 0, out);
     for (int i = 0; i < HEAD; i++) /* a number may be longer than it needs to be */
         to[i] = (char)(((size_t)got << 1 >> 7 * i & 127) | (i < HEAD - 1 ? 128 : 0));
     rs_buf_commit(out, HEAD + (size_t)got);

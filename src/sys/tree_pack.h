@@ -1,5 +1,6 @@
 /* Files of a tree as one stream of bytes (tree_stream.h), made piece by piece. Holes are told, not sent. What can't be read
- * is left out, and what becomes shorter meanwhile is broken off: who reads the stream sees which files did come. */
+ * is left out, and what becomes shorter meanwhile is broken off and begun anew, a few times: who reads the stream sees which
+ * files did come. */
 #ifndef RS_SYS_TREE_PACK_H
 #define RS_SYS_TREE_PACK_H
 

@@ -370,15 +370,20 @@ static void note_trace(rs_tree_unpack *u)
     free(folder);
 }
 
+static void close_file(rs_tree_unpack *u)
+{
+    u->busy = false;
+    rs_fs_temp_close(&u->temp);
+    forget_trace(u);
+}
+
 static void drop_file(rs_tree_unpack *u)
 {
     if (!u->busy)
         return;
-    u->busy = false;
     if (*u->step.text) /* it will be continued */
         u->temp.name[0] = 0;
-    rs_fs_temp_close(&u->temp);
-    forget_trace(u);
+    close_file(u);
 }
 
 /* What is there of it already is ours, and nobody else's. */
@@ -495,9 +500,7 @@ static int finish_file(rs_tree_unpack *u)
     if (err)
         return err;
     u->files[u->reader.index].come = true;
-    u->busy = false;
-    rs_fs_temp_close(&u->temp);
-    forget_trace(u);
+    close_file(u);
     return 0;
 }
 
@@ -513,7 +516,9 @@ static int take(rs_tree_unpack *u, rs_tree_event e, rs_tree_bytes data)
         u->hole_last = true;
         return 0;
     case RS_TREE_DONE: return finish_file(u);
-    case RS_TREE_BROKEN: drop_file(u); return 0;
+    case RS_TREE_BROKEN: /* it has changed: what has come of it is of no use, whatever its name */
+        close_file(u);
+        return 0;
     case RS_TREE_END: u->ended = true; return 0;
     case RS_TREE_BAD: return RS_EPROTO;
     case RS_TREE_MORE: return 0;

@@ -310,6 +310,42 @@ ways("a file that becomes shorter comes as it is", function(t, from, to)
     t.eq((to / "d/a"):read(), ("x"):rep(10))
 end)
 
+ways("one that does has all that its copy was to have", function(t, from, to)
+    local src = (from / "s"):mkdir();
+    (src / "d"):mkdir():join "a":write(("x"):rep(20 * BIG), {mode = "640"});
+    (src / "d/l"):link(src / "d/a");
+    (src / "d"):touch {mtime = 1e9}:chmod "555"
+    local done
+    local opts = {resume = true, preserve = {links = true}, progress = function(p)
+        if done or p.bytes < BIG then return end
+        done = true;
+        (src / "d/a"):truncate(10)
+    end}
+    local r = copy(src, to / "d", opts)
+    t.same({r.files, done}, {2, true})
+    t.same(names(to / "d/d"), {"a", "l"}, "nothing in part is left")
+    t.same({(to / "d/d/l"):read(), (to / "d/d/l"):stat().ino}, {("x"):rep(10), (to / "d/d/a"):stat().ino})
+    t.same({(to / "d/d"):mtime(), (to / "d/d"):mode(), (to / "d/d/a"):mode()},
+        {1e9, tonumber("555", 8), tonumber("640", 8)})
+end)
+
+ways("a folder that becomes a link to elsewhere leads nothing there", function(t, from, to)
+    local src, elsewhere = (from / "s"):mkdir(), odd.dir(t, here);
+    (src / "a"):mkdir():join "big":write(("x"):rep(10 * BIG));
+    (src / "z"):mkdir():join "f":write "f"
+    local done
+    local e = t.raises("io", copy, src, to / "d", {progress = function(p)
+        if done or p.bytes < BIG then return end
+        done = true
+        local z = to / "d/z"
+        while not z:exists() do rshell.sleep(0.01) end -- folders are made first, but what is told so far was only sent
+        z:rename "was"
+        z:symlink(elsewhere .. "")
+    end})
+    t.same({e.name, e.path}, {"ENOTDIR", to .. "/d/z/f"})
+    t.same(names(elsewhere), {})
+end)
+
 ways("a copy that is cancelled leaves no half of a file", function(t, from, to)
     local src = (from / "s"):mkdir();
     (src / "a"):write(("x"):rep(20 * BIG))

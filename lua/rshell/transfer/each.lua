@@ -41,6 +41,13 @@ local function below(folder, name)
 end
 M.below = below
 
+local WORDS = {char = "character device", block = "block device"}
+
+--- Devices and FIFOs stay where they are.
+function M.refuse(side, text, type)
+    fail(side, "copy", text, ("a %s can't be copied to another machine"):format(WORDS[type] or type), "EUSAGE")
+end
+
 -- ---- counting ----
 
 local function changed(entry)
@@ -230,7 +237,7 @@ local function handle(run, entry)
     if copy then
         copy(run, entry)
     elseif entry.st.type ~= "socket" or not entry.parent then
-        fail(run.from, "copy", entry.src, ("a %s can't be copied to another machine"):format(entry.st.type), "EUSAGE")
+        M.refuse(run.from, entry.src, entry.st.type)
     end
     done(run, entry.st.type == "dir" and entry or entry.parent)
 end

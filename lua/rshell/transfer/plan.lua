@@ -241,8 +241,7 @@ function plan(p, rel, node, there)
     if st.type == "dir" then return plan_folder(p, rel, node, there) end
     if st.type == "file" or st.type == "link" then return plan_leaf(p, rel, st, there and there.stat) end
     if st.type ~= "socket" or rel == "" then
-        fail(p.run.from, "copy", source_text(p.run, rel),
-            ("a %s can't be copied to another machine"):format(st.type), "EUSAGE")
+        each.refuse(p.run.from, source_text(p.run, rel), st.type)
     end
     return false
 end
