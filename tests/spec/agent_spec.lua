@@ -83,6 +83,51 @@ spec.test("many programs at once, where few files may be open; they have the lim
     for _, p in ipairs(running) do p:close() end
 end)
 
+spec.test("what no program can be given is an error of one call, whatever its size", function(t)
+    local m <close> = agent.machine()
+    local many, env = {}, {}
+    for i = 1, 40000 do many[i] = ("y"):rep(100) end
+    for i = 1, 40 do env["RS_" .. i] = ("z"):rep(100000) end
+    local calls = {
+        function() m.echo(many) end, function() m.cmd.env:with {env = env}() end,
+        function() m.echo(("x"):rep(5 << 20)) end,
+        function() (m.cat | m.echo[many])() end, function() (m.cat | m.cat):with {env = env}() end,
+    }
+    for _, call in ipairs(calls) do
+        local e = t.raises("argument list too long", call)
+        t.ok(#tostring(e) < 1000)
+    end
+    t.eq(m.echo "x", "x\n")
+end)
+
+spec.test("commands leave nothing open, here and over there", function(t)
+    local m <close> = agent.machine()
+    local pid = pid_of(m)
+    local function open()
+        return {#here:path("/proc/self/fd"):list(), #here:path("/proc", tostring(pid), "fd"):list()}
+    end
+    local function at_once(fn)
+        local tasks = {}
+        for i = 1, 60 do tasks[i] = rshell.spawn(fn, i) end
+        for _, one in ipairs(tasks) do one:await() end
+    end
+    local function all()
+        at_once(function(i) t.eq(m.echo(i), i .. "\n") end)
+        at_once(function(i) t.eq((m.cat << tostring(i))(), tostring(i)) end)
+        at_once(function() t.raises("notfound", m["no-such-program"]) end)
+        at_once(function() t.raises("timeout", m.sleep["1000"]:with {timeout = 0.1}) end)
+        at_once(function() m.cat:popen():close() end)
+        at_once(function() return m.stty["size"]:with {pty = true}() end)
+    end
+    all()
+    local before = open()
+    all()
+    t.ok(programs.wait_for(function()
+        local now = open()
+        return now[1] <= before[1] and now[2] <= before[2]
+    end))
+end)
+
 for _, shell in ipairs {"/bin/bash", "/bin/mksh", "busybox sh", "/bin/dash"} do
     spec.test("login shell: " .. shell, function(t)
         local m <close> = agent.machine(shell, {noise = "echo welcome; echo to this machine >&2"})

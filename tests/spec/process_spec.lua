@@ -557,6 +557,48 @@ spec.test("pty: signals from the keyboard, and its end", function(t)
     t.raises("timeout", m.sleep["1000"]:with {pty = true, timeout = 0.2})
 end)
 
+--- Reads until this has come; what has.
+local function read_until(t, stream, text)
+    local got = ""
+    while not got:find(text, 1, true) do got = got .. t.ok(stream:read(4096, 60), "no " .. text .. " in " .. got) end
+    return got
+end
+
+spec.test("pty: input that is raw arrives as it is", function(t)
+    local p <close> = m:sh("stty raw -echo; echo ready; head -c 5 | od -An -tx1"):popen {pty = true}
+    read_until(t, p.stdout, "ready")
+    p.stdin:write "\3\4\26\28\r"
+    read_until(t, p.stdout, "03 04 1a 1c 0d")
+    t.eq(p:wait(), 0)
+end)
+
+spec.test("pty: a shell in it has jobs", function(t)
+    local p <close> = m.cmd.bash:bind("--norc", "--noprofile", "-i"):with {env = {PS1 = "=", HISTFILE = "/dev/null"}}
+        :popen {pty = true}
+    local function say(line, answer)
+        p.stdin:write(line .. "\n")
+        return read_until(t, p.stdout, answer)
+    end
+    say("echo up$((1))", "up1")
+    p.stdin:write "(echo go$((1)); exec sleep 1000)\n"
+    read_until(t, p.stdout, "go1")
+    p.stdin:write "\26"
+    read_until(t, p.stdout, "Stopped")
+    say("jobs", "Stopped")
+    say("bg; jobs", "Running")
+    say("fg", "sleep 1000")
+    local got = ""
+    repeat -- until the shell has given it the terminal
+        p.stdin:write "\3"
+        p.stdin:write "echo over$((1))\n"
+        local ok, block = pcall(p.stdout.read, p.stdout, 4096, 1)
+        got = got .. (ok and t.ok(block) or "")
+    until got:find "over1"
+    p.stdin:write "exit 7\n"
+    while p.stdout:read(4096, 60) do end
+    t.eq(p:wait(), 7)
+end)
+
 -- ---- looks ----
 
 spec.test("tostring", function(t)
