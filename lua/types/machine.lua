@@ -123,7 +123,7 @@ function Machine:close() end
 
 ---@class rshell.AccountOptions: rshell.InsideOptions
 ---@field user? string root by default
----@field password? string | fun(prompt: string): string called when it is asked for
+---@field password? string | fun(prompt: string): string called when it is asked for; without, it is asked for at the terminal
 
 ---@class rshell.LoginOptions: rshell.AccountOptions
 ---@field login? boolean as sudo -i and su -l: the account's own start-up files and home

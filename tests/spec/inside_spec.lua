@@ -471,6 +471,51 @@ spec.test("a password is in no command line, environment, log or trace", functio
     t.ok(#errors > 100, "there is a trace")
 end)
 
+--- Answers to the questions at a terminal, one by one: the status, and what the terminal has shown.
+local function answer(t, code, answers)
+    local p <close> = here[os.getenv "RSHELL"]["-e"][code]:with {env = {NO_COLOR = "1"}}:popen {pty = true}
+    local shown, next_one = "", 1
+    rshell.timeout(60, function()
+        pcall(function() -- a terminal whose program is gone ends with an error
+            for block in function() return p.stdout:read(4096) end do
+                shown = shown .. block
+                local _, asked = shown:gsub("password for %l+: ", "")
+                if asked >= next_one then
+                    p.stdin:write(answers[next_one] .. "\n")
+                    next_one = next_one + 1
+                end
+            end
+        end)
+    end)
+    for _, word in ipairs(answers) do t.eq(shown:find(word, 1, true), nil, "it is echoed") end
+    return p:wait(20), shown
+end
+
+spec.test("a password that wasn't given is asked for at the terminal, without echo, once for a machine", function(t)
+    accounts:sudoers(("Defaults:%s timestamp_timeout=0\n%s ALL=(ALL) ALL"):format(one, one))
+    local code = ([[
+        local m <close> = here:with{user = %q, cwd = "/"}:sudo {agent = %s}
+        print(("%%s, %%s"):format(m.id:text "-u", m.id:text "-u"))
+    ]])
+    local status, shown = answer(t, code:format(one, "true"), {"mistyped", accounts.password})
+    t.eq(status, 0, shown)
+    t.match(shown, "^here as root: password for sudo: \r\nSorry, try again.\r\n"
+        .. "here as root: password for sudo: \r\n0, 0\r\n$")
+    status, shown = answer(t, code:format(one, "false"), {accounts.password})
+    t.eq(status, 0, shown)
+    t.match(shown, "^here as root: password for sudo: \r\n0, 0\r\n$")
+end)
+
+spec.test("three wrong passwords at the terminal are enough", function(t)
+    local dir = t.tmp() -- sudo itself takes seconds for each
+    here:path(dir, "sudo"):write("#!/bin/sh\nwhile printf %s \"$3\" >&2; do read -r x; done\n", {mode = "755"})
+    local code = ("here:with{env = {PATH = %q .. ':' .. here.env.PATH}}:sudo()"):format(dir)
+    local status, shown = answer(t, code, {"first", "second", "third"})
+    t.eq(status, 1)
+    t.match(shown, "password for sudo: \r\nrshell: here as root: sudo does not take this password")
+    t.eq(select(2, shown:gsub("password for sudo: ", "")), 3)
+end)
+
 -- ---- where no agent can run ----
 
 spec.test("no folder for programs: a shell serves, but not behind a terminal", function(t)

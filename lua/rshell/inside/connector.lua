@@ -115,7 +115,10 @@ local function attempt(c, how)
         next = function(seconds) return started:next(seconds) end, write = function(words) started:write(words) end,
         what = c.place.what, host = c.host, password = c.place.password, prompt = how.prompt, program = how.program,
     })
-    if ok and runs then return started end
+    if ok and runs then
+        c.place.password = c.place.password or t.secret -- what was typed is asked for once
+        return started
+    end
     if ok and not c.closed then t.exit = started:wait(1) or {} end
     started:close()
     if c.closed then return nil, "closed", "ECLOSED" end

@@ -4,16 +4,18 @@
 --   started --(a line with the nonce)--> runs
 --      |  ^
 --      |  +-- the password was written
---      +--(a prompt)--> asked        a second prompt, or no password: refused
+--      +--(a prompt)--> asked        a second prompt, or nobody who knows the password: refused
 --      +--(the end)--> refused
 --
 -- sudo's prompt is one of ours, so it is known as soon as it is there. Others are output without an end of line that
 -- nothing follows for a moment.
 
+local ask = require "rshell.ask"
 local err = require "rshell.shared.error"
 
 local M = {}
 
+local ASK_TRIES = 3 -- that somebody who mistypes has, as with sudo itself
 local PATIENCE = 60 -- seconds without a word: accounts may come from far, a wrong password takes its time
 -- Seconds of silence after what looks like a prompt, and after anything else that may be one: the first, and one more,
 -- which nobody answers.
@@ -84,16 +86,29 @@ local function refuse_again(t)
     t:refuse("auth", "%s does not take this password%s", t.what, said and ": " .. said or "")
 end
 
---- The answer to the first question.
-local function reply(t, prompt)
-    if t.asked then refuse_again(t) end
-    if t.password == nil then
+--- Who sits at the terminal types it; where there is none, nobody does.
+local function typed(t)
+    if not ask.possible() then
         err.raise {
             kind = "auth", host = t.host, message = ("%s asks for a password, and none was given"):format(t.what),
             hint = "the option password gives it: a string, or a function that is called when it is asked for",
         }
     end
-    t.secret = secret_of(t, prompt)
+    t.tries = (t.tries or 0) + 1
+    local said = t.tries > 1 and t:lines()[1]
+    local secret = ask.line(("%s%s: password for %s: "):format(said and said .. "\n" or "", t.host, t.what), false)
+    return secret or t:refuse("auth", "%s asks for a password, and none was typed", t.what)
+end
+
+--- Who has mistyped may try again, where it is certain that the same is asked for.
+local function may_try_again(t, prompt)
+    return t.tries and t.tries < ASK_TRIES and t.prompt and prompt:find(t.prompt, 1, true)
+end
+
+--- The answer to the first question.
+local function reply(t, prompt)
+    if t.asked and not may_try_again(t, prompt) then refuse_again(t) end
+    t.secret = t.password == nil and typed(t) or secret_of(t, prompt)
     t.asked, t.said, t.open.out, t.open.err = true, "", "", ""
     t.write(t.secret .. "\n")
 end
