@@ -31,6 +31,11 @@ function output.fit(text, columns) end
 ---@return string
 function output.paint(style, text) end
 
+---Writes values to standard output as the prompt shows them, one below the other: tables with what is in them. Of text
+---nothing is left out.
+---@param ... any
+function output.show(...) end
+
 ---"12.3 MB"
 ---@param bytes number
 ---@return string

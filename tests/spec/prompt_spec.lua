@@ -588,4 +588,15 @@ spec.test("an expression behind statements is shown, and saved", function(t)
     t.eq(c("run", file), "21\n42\na\nb\n")
 end)
 
+spec.test("a saved session shows what was shown: tables, several values, text that ends with its line", function(t)
+    local file = here:path(t.tmp(), "session.lua")
+    local lines = "t = {1, x = 'y'}\nt\n1, 'two'\n'a\\n'\n{_}\nhere:path '/etc' -- a path\n"
+    local c = here[os.getenv "RSHELL"]
+    local shown = (c["-i"] << lines .. ":save " .. file .. "\n")():gsub("rsh> ", "")
+    t.match(shown, '^{1, x = "y"}\n1\ntwo\na\n{"a\\n"}\n/etc\n6 lines saved')
+    t.eq(c("run", file), shown:gsub("6 lines.*", ""))
+    local text = ("long "):rep(100000)
+    t.eq(c("-e", "rshell.output.show(('long '):rep(100000))"), text .. "\n")
+end)
+
 spec.finish()

@@ -48,6 +48,18 @@ function functions.paint(style, s)
     return color.paint(style, text_of("paint", s))
 end
 
+--- Writes values as the prompt shows them, one below the other; of text nothing is left out or changed.
+function functions.show(...)
+    local pretty = require "rshell.repl.pretty"
+    local columns = layout.window(1)
+    for i = 1, select("#", ...) do
+        local value = select(i, ...)
+        local is_text = type(value) == "string" and value ~= ""
+        local shown = is_text and value or pretty.result(value, columns)
+        io.write(shown, shown:sub(-1) == "\n" and "" or "\n")
+    end
+end
+
 function functions.size(n) return units.size(amount_of("size", n)) end
 function functions.time(seconds) return units.time(amount_of("time", seconds)) end
 

@@ -50,15 +50,24 @@ local function says_nothing(is_call, values)
         and (values[1] == nil or values[1] == "" or values[1] == io.stdout or values[1] == io.stderr)
 end
 
+--- For :save: "several" values, a "value" that print shows as we do, or one that was "shown".
+local function how_shown(values)
+    local value = values[1]
+    if values.n > 1 then return "several" end
+    local is_object = type(value) == "table" or type(value) == "userdata"
+    local is_whole = type(value) ~= "string" or value:find "[^\n]$"
+    return not is_object and is_whole and "value" or "shown"
+end
+
 --- Values of an expression, one below the other. A call that gives nothing, nil or "" shows nothing.
 local function show(session, is_call, values)
     while values.n > 1 and values[values.n] == nil do values.n = values.n - 1 end
-    if says_nothing(is_call, values) then return false end
+    if says_nothing(is_call, values) then return nil end
     _G._ = values[1]
     local _, columns = term.size()
     for i = 1, values.n do io.write(pretty.result(values[i], columns), "\n") end
     session.shown = true
-    return true
+    return how_shown(values)
 end
 
 --- What is raised without words: a table that somebody has made.
@@ -157,7 +166,7 @@ function M.lua(session, line)
             local is_call = ends_as_call(line)
             local shown = show(session, is_call, values)
             if what.before then session:keep(what.before, "statement") end
-            session:keep(what.value or line, shown and "value" or "call")
+            session:keep(what.value or line, shown or "call")
             if not shown and not is_call and values.n > 0 then hint(session, line) end
         else
             session:keep(line, "statement")

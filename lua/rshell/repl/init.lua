@@ -29,8 +29,8 @@ local M = {}
 local Session = {}
 Session.__index = Session
 
---- Notes a line that has worked: a "statement", a "call" that gave nothing, a "value" that was shown, a "shell" line,
---- or "lua" that a command stands for.
+--- Notes a line that has worked: a "statement", a "call" that gave nothing, a "value" that print shows, too, another
+--- one that was "shown", "several" that were, a "shell" line, or "lua" that a command stands for.
 function Session:keep(line, how)
     self.kept[#self.kept + 1] = {how = how, text = line, machine = self.where.machine, cluster = self.where.cluster}
 end

@@ -33,16 +33,26 @@ local WRITE = {
     hosts = function(line) return ("all = %s"):format(line.text) end,
 }
 
-function WRITE.value(line, s)
-    local value = without_equals(line.text):gsub("[%s;]+$", "")
-    if s.last then return ("_ = %s\nprint(_)"):format(value) end
-    return ("print(%s)"):format(value)
+--- kept: where somebody asks for _ later; other: where nobody does.
+local function value_writer(kept, other)
+    return function(line, s)
+        local value = without_equals(line.text):gsub("[%s;]+$", "")
+        if value:find("--", 1, true) then value = value .. "\n" end -- a comment may be its end
+        return (s.last and kept or other):format(value)
+    end
 end
+
+WRITE.value = value_writer("_ = %s\nprint(_)", "print(%s)")
+WRITE.shown = value_writer("_ = %s\nrshell.output.show(_)", "rshell.output.show(%s)")
+WRITE.several = value_writer(
+    "_ = table.pack(%s)\nrshell.output.show(table.unpack(_, 1, _.n))\n_ = _[1]", "rshell.output.show(%s)")
 
 function WRITE.shell(line, s)
     if line.cluster then return ("print(all:sh(%q):fold())"):format(line.text) end
     return ("FG(%s:sh(%q))"):format(s.m, line.text)
 end
+
+local OF_LUA = {statement = true, value = true, shown = true, several = true, call = true}
 
 --- The script, as text.
 ---@param kept {how: string, text: string}[]
@@ -51,7 +61,7 @@ function M.script(kept)
     local s = {m = variables.get "m" ~= nil and "current" or "m"}
     local lines, needs_machine = {}, false
     for _, line in ipairs(kept) do
-        if (line.how == "statement" or line.how == "value" or line.how == "call") then
+        if OF_LUA[line.how] then
             s.last = s.last or names(line.text, "_")
             needs_machine = needs_machine or s.m == "m" and names(line.text, "m")
         else
