@@ -561,6 +561,15 @@ spec.test("options are given as a table", function(t)
     t.match(tostring(e), "did you mean 'port'")
 end)
 
+spec.test("a misspelt line names what may have been meant, blocks too", function(t)
+    local file = require "rshell".here:path(t.tmp(), "config")
+    for word, meant in pairs {Hots = "host", Matc = "match", Includ = "include", HosName = "hostname"} do
+        file:write(word .. " x\n")
+        local e = t.raises("config", config.evaluate, "web", {config = tostring(file)})
+        t.match(e.message, ("config:1: ssh has no option '%s', did you mean '%s'?"):format(word:lower(), meant))
+    end
+end)
+
 -- ---- files that others can write to ----
 
 local MODES = {{384}, {420}, {416}, {438}, {418}, {432}, {436}}

@@ -492,7 +492,7 @@ local function check_user(name)
 end
 
 local function known_names()
-    local names = {}
+    local names = {"host", "match", "include"}
     for _, list in ipairs {options.honoured, options.refused, options.harmless} do
         for name in pairs(list) do names[#names + 1] = name end
     end

@@ -77,8 +77,8 @@ function M.check(id)
     if id.mode == "accept-new" then return add(id) end
     if id.mode == "ask" and ask.possible() and ask_user(id) then return end
     refuse(id, ("the key of %s is not known: %s %s"):format(shown(id), id.type, known.fingerprint(id.key)),
-        ('check the fingerprint, then add it: ssh-keyscan -p %d %s, or host_keys="accept-new"')
-            :format(id.port, id.names[1]))
+        ('check the fingerprint, then add it: ssh-keyscan -p %d %s, or host_keys="accept-new" '
+            .. "(-o StrictHostKeyChecking=accept-new)"):format(id.port, id.names[1]))
 end
 
 return M
