@@ -12,6 +12,7 @@ local arity = require "rshell.arity"
 local err = require "rshell.shared.error"
 local fold = require "rshell.nodeset.fold"
 local groups = require "rshell.nodeset.groups"
+local near = require "rshell.shared.near"
 local object = require "rshell.object"
 local options = require "rshell.shared.options"
 local parse = require "rshell.nodeset.parse"
@@ -188,5 +189,11 @@ function mt.__pairs(self)
 end
 
 arity.strict(members)
+
+setmetatable(M, {
+    __index = function(_, name)
+        err.usage("rshell.nodeset has no member '%s'%s", tostring(name), near.suffix(name, M))
+    end,
+})
 
 return M

@@ -59,10 +59,24 @@ local function pack_ours(self, e)
     return {fields = fields, trace = trace and labelled(trace)}
 end
 
+--- A table without others in it as one writes it; nothing for what is more than that.
+local function written(t)
+    local parts = {}
+    for k, v in next, t do
+        if type(k) ~= "string" or not PLAIN[type(v)] or #parts > 20 then return nil end
+        local value = type(v) == "string" and ("%q"):format(v):gsub("\\\n", "\\n") or tostring(v)
+        parts[#parts + 1] = ("%s = %s"):format(k, value)
+    end
+    table.sort(parts)
+    return "{" .. table.concat(parts, ", ") .. "}"
+end
+
 local function text_of(e)
     local mt = debug.getmetatable(e)
     local message = type(e) == "table" and not (mt and mt.__tostring) and rawget(e, "message")
     if type(message) == "string" then return message end
+    local as_written = type(e) == "table" and not mt and written(e)
+    if as_written then return as_written end
     local ok, text = pcall(tostring, e)
     return ok and text or "an error that is a " .. type(e)
 end

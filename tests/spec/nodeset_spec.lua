@@ -198,6 +198,7 @@ spec.test("members", function(t)
     names[1] = "x"
     t.eq(set[1], "a1", "the array is the caller's")
     t.match(t.raises("usage", function() return set.contain end).message, "did you mean 'contains'")
+    t.match(t.raises("usage", function() return nodeset.expnd end).message, "did you mean 'expand'")
     t.raises("usage", function() return set.contains "a1" end)
 end)
 

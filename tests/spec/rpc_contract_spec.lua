@@ -186,6 +186,13 @@ spec.test("errors that went through three levels read in order", function(t)
     t.match(e.traceback, "^on agent:\n.-deepest")
 end)
 
+spec.test("a table that was raised is told by what is in it, where that is short", function(t)
+    local e = error_of(conn.execute, conn, "error {code = 7, why = 'two\\nlines', ok = true}")
+    t.eq(e.message, [[{code = 7, ok = true, why = "two\nlines"}]])
+    t.match(error_of(conn.execute, conn, "error {print}").message, "^table: ")
+    t.match(error_of(conn.execute, conn, "error {deep = {}}").message, "^table: ")
+end)
+
 spec.test("an error that nobody catches prints both sides, ours last", function(t)
     local dir <close> = here:tempdir()
     local script = dir / "x.lua"

@@ -49,6 +49,7 @@ local function describe(e)
     local mt = debug.getmetatable(e)
     if type(mt) == "table" and mt.__tostring then return s end
     if e == nil then return "an error that is nil" end
+    if type(e) == "table" then s = require "rshell.repl.pretty".value(e):gsub("\27%[[%d;]*m", "") end
     return ("an error that is a %s: %s"):format(type(e), s)
 end
 
