@@ -38,7 +38,13 @@ end
 local function run_command(name, values, argv, i)
     local command = require("rshell.cli." .. name)
     local known = table.move(command.options, 1, #command.options, #common.COMMON + 1, {table.unpack(common.COMMON)})
-    local first, word = options.parse(known, values, argv, i)
+    known.others = command.others
+    local first, word
+    if command.anywhere then
+        argv, first = options.parse_all(known, values, argv, i), 1
+    else
+        first, word = options.parse(known, values, argv, i)
+    end
     set_verbose(values)
     if values.help then return require "rshell.cli.help".show(name) end
     return command.run(values, argv, first, word)

@@ -89,8 +89,13 @@ local function add_hosts(p, what, opts)
     end
 end
 
+--- What a name itself says of user and port holds for it.
 local function by_ssh(name, opts)
-    return require "rshell".ssh(name, opts)
+    local _, user, port = require "rshell.ssh.connect".parse(name)
+    local own = {}
+    for key, value in next, opts do own[key] = value end
+    own.user, own.port = user or own.user, port or own.port
+    return require "rshell".ssh(name, own)
 end
 
 --- A cluster of a node set, or of a list of node sets and machines.

@@ -85,6 +85,7 @@ is "other globals are nil" 0 nil '' rshell -e 'print(no_such_thing)'
 # ---- options and usage ----
 
 is "--version" 0 'rshell 0.1.0' '' rshell --version
+is "-V" 0 'rshell 0.1.0' '' rshell -V
 is "--help" 0 'usage: rshell *Subcommands:*run *Options:*-e CODE*' '' rshell --help
 is "-h" 0 'usage: rshell *' '' rshell -h
 is "help" 0 'usage: rshell *' '' rshell help
@@ -149,7 +150,8 @@ is "a syntax error in code" 1 '' $'rshell: -e:1: *\n  1 | x = = 1' rshell -e 'x 
 is "a syntax error in standard input" 1 '' $'rshell: stdin:1: *' rshell - < <(printf 'x =')
 is "an error" 1 '' 'rshell: (command line):1: wrong' rshell -e 'error "wrong"'
 is "an error with control characters" 1 '' 'rshell: \\x1b\[31m' rshell -e 'error("\27[31m", 0)'
-is "an error that is a table" 1 '' 'rshell: an error that is a table: table: 0x*' rshell -e 'error {}'
+is "an error that is a table" 1 '' 'rshell: an error that is a table: {code = 3, what = {"a"}}' \
+    rshell -e 'error {code = 3, what = {"a"}}'
 is "an error that is nil" 1 '' 'rshell: an error that is nil' rshell -e 'error()'
 is "an error that prints itself" 1 '' 'rshell: mine' \
     rshell -e 'error(setmetatable({}, {__tostring = function() return "mine" end}))'

@@ -79,15 +79,22 @@ spec.test("lines stay whole beside the progress", function(t)
     t.eq(seen, 160)
 end)
 
-spec.test("without a terminal there is no progress, and a signal ends all at once", function(t)
+local SIGNALS = {"TERM", "INT", "HUP"}
+spec.table("without a terminal there is no progress, and a signal ends all at once", SIGNALS, function(t, c)
     local n = odd_number()
     local p <close> = exec:bind("--", "sleep", n):popen()
     wait_until(t, "they don't start", function() return sleepers(n) >= 2 end)
-    p:kill "TERM"
+    p:kill(c)
     p:wait(20)
-    t.eq(p.termsig, "TERM")
+    t.eq(p.termsig, c)
     t.eq(p.stderr:read "a", "")
     wait_until(t, "something still runs over there", function() return sleepers(n) == 0 end)
+end)
+
+spec.test("what a name says of user and port holds for it, whatever the options say", function(t)
+    local name = ("%s@127.0.0.1:%d"):format(bed.user, bed.port)
+    local c = exec:bind("-H", "!127.0.0.[1-2]", "-H", name, "-l", "nobody", "-p", "1")
+    t.eq(c("--", "echo", "x"), name .. " | x\n")
 end)
 
 -- ---- formats ----
@@ -166,6 +173,13 @@ spec.table("what says nothing to do is told with status 2", {
     {"no configuration", "exec", "-H", "a,b", "-F", "/nonexistent", "--", "true",
         says = "rshell: option -F: /nonexistent: there is no such file\n"},
     {"doctor without configuration", "doctor", "-F", "/nonexistent", "a", says = "option -F: /nonexistent: there is"},
+    {"an option of pdsh", "exec", "-w", "web1", "uname", says = "rshell: no option '-w'; here it is -H HOSTS\n"},
+    {"an option of clush", "exec", "-wweb1", "uname", says = "no option '-wweb1'; here it is -H HOSTS\n"},
+    {"an option of scp", "cp", "-P", "22", "x", "a:", says = "no option '-P'; here it is -p PORT\n"},
+    {"an option of ssh", "tunnel", "-L", "1:a:2", "b", says = "here it is HOST LPORT:DHOST:DPORT\n"},
+    {"behind an operand", "doctor", "a", "--jsn", says = "no option '--jsn', did you mean '--json'?\n"},
+    {"behind all operands", "tunnel", "a", "1:x", "--reverse", says = "DPORT expected, got '1:x'\n"},
+    {"an operand like an option", "cp", "--", "-x", "web[1-:", says = "node set 'web[1-'"},
     {"cp to no set", "cp", "x", "web[1-:/y", says = "node set 'web[1-'"},
     {"cp to nobody", "cp", "-H", "a!a", "x", "y", says = "cp: -H 'a!a' names no host"},
 }, function(t, c)
@@ -179,6 +193,20 @@ spec.test("-o: the first value counts, as with ssh; what ssh knows and we don't 
     t.eq((given:bind("--", "true"):run()), 0)
     local twice = exec:bind("-o", "ConnectTimeout=20", "-o", "UserKnownHostsFile=/nonexistent", "--", "true")
     t.eq((twice:run()), 0)
+end)
+
+spec.test("-H given several times: all of them", function(t)
+    t.eq(exec("-H", "!127.0.0.2", "--", "echo", "x"), "127.0.0.1 | x\n")
+    local code, out = program:bind("exec", "-H", "a!a", "-H", "nowhere.invalid", "-F", "/dev/null", "--", "true"):run()
+    t.same({code, out}, {255, ""})
+end)
+
+spec.test("--timeout holds for a host that doesn't answer, too", function(t)
+    local _ <close> = here:listen(bed.port, "127.0.0.3")
+    local code, out, errors = exec:bind("-H", "127.0.0.3", "--timeout", "0.7", "--", "echo", "x"):run()
+    t.eq(code, 255)
+    t.match(out, "^127%.0%.0%.[12] | x\n127%.0%.0%.[12] | x\n$")
+    t.match(errors, "127%.0%.0%.3[^\n]* 0%.7 s")
 end)
 
 spec.test("hosts are coloured where colours are wanted", function(t)

@@ -4,7 +4,7 @@ local M = {}
 
 M.COMMON = {{"-v", "--verbose", key = "verbose", count = true}, {"-h", "--help", key = "help"}}
 M.TOP = {
-    {"--version", key = "version"}, {"-e", value = "CODE", key = "code", last = true}, {"-i", key = "prompt"},
+    {"-V", "--version", key = "version"}, {"-e", value = "CODE", key = "code", last = true}, {"-i", key = "prompt"},
     table.unpack(M.COMMON),
 }
 

@@ -16,7 +16,7 @@ local M = {
     operands = {"SRC...", "DST"},
     options = remote.with {
         {"-r", "-R", "--recursive", key = "recursive"},
-        {"-H", "--hosts", value = "HOSTS", key = "hosts"},
+        {"-H", "--hosts", value = "HOSTS", key = "hosts", list = true},
         {"--checksum", key = "checksum"},
         {"--delete", key = "delete"},
         {"--resume", key = "resume"},
@@ -26,6 +26,10 @@ local M = {
         {"-q", "--quiet", key = "quiet"},
         {"--json", key = "json"},
     },
+    others = { -- of scp, rsync and clush
+        ["-P"] = "-p PORT", ["-w"] = "-H HOSTS", ["-a"] = "--keep all", ["-g"] = "-H @GROUP",
+    },
+    anywhere = true,
 }
 
 -- ---- operands ----

@@ -11,7 +11,7 @@ local remote = require "rshell.cli.remote"
 local task = require "rshell.task"
 local text = require "rshell.text"
 
-local M = {name = "doctor", operands = {"HOST"}, options = remote.with {{"--json", key = "json"}}}
+local M = {name = "doctor", operands = {"HOST"}, options = remote.with {{"--json", key = "json"}}, anywhere = true}
 
 local PINGS = 5
 

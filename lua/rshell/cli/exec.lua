@@ -15,7 +15,7 @@ local M = {
     name = "exec",
     operands = {"CMD..."},
     options = remote.with {
-        {"-H", "--hosts", value = "HOSTS", key = "hosts"},
+        {"-H", "--hosts", value = "HOSTS", key = "hosts", list = true},
         {"--limit", value = "N", key = "limit", number = true},
         {"--timeout", value = "S", key = "timeout", number = true},
         {"-b", "--fold", key = "fold"},
@@ -23,14 +23,24 @@ local M = {
         {"--json", key = "json"},
         {"--ndjson", key = "ndjson"},
     },
+    others = { -- of pdsh, clush, pssh and ansible
+        ["-w"] = "-H HOSTS", ["-g"] = "-H @GROUP", ["-x"] = "-H 'HOSTS!OTHERS'", ["-f"] = "--limit N",
+        ["-a"] = "-H @all, and the command is behind --", ["-m"] = "the command behind --",
+        ["-t"] = "-o ConnectTimeout=S", ["-u"] = "-l USER, or --timeout S", ["--fanout"] = "--limit N",
+        ["--forks"] = "--limit N", ["--user"] = "-l USER",
+    },
 }
 
 -- ---- what was asked for ----
+
+local PATIENCE = 10 -- seconds that a host has to answer, unless something else is said
 
 local function connect_options(values)
     local options = remote.options(values)
     options.limit, options.batch = remote.limit(values), true
     options.agent = false -- for one command the shell over there is cheaper
+    local is_set = options.options and options.options.connecttimeout
+    if values.timeout and values.timeout < PATIENCE and not is_set then options.connect_timeout = values.timeout end
     return options
 end
 
@@ -167,8 +177,10 @@ local function tell_running(state)
     say("%s", table.concat(parts, "; "))
 end
 
---- The first Ctrl-C shows how things are; the second is not ours: it ends the program, which ends what runs over there.
+--- At a terminal the first Ctrl-C shows how things are; the second is not ours: it ends the program, which ends what
+--- runs over there. Where nobody would see it, the first does that.
 local function watch_interrupt(state)
+    if not require "rshell.term".is_terminal(2) then return nil end
     return task.spawn(function()
         require "rshell.term".await_interrupt()
         tell_running(state)
@@ -223,10 +235,9 @@ function M.run(values, argv, first)
     local words = words_of(values, argv, first)
     check_format(values)
     remote.check_seconds("--timeout", values.timeout)
-    remote.hosts("exec", values.hosts)
-    local web <close> = require "rshell.cluster".new(values.hosts, connect_options(values))
+    local _, hosts = remote.hosts("exec", values.hosts)
+    local web <close> = require "rshell.cluster".new(hosts, connect_options(values))
     local names = web.hosts
-    if #names == 0 then fail.usage("exec: -H %s names no host", require "rshell.text".quote(values.hosts)) end
     local results = run_all(web, names, words, values)
     if values.json or values.ndjson then
         as_json(results, names)

@@ -6,7 +6,8 @@
 --   {"--limit", value = "N", key = "limit", number = true}
 --   {"-h", "--help", key = "help"}
 --
--- Reading ends at the first operand ("-" is one) and behind "--".
+-- Reading ends at the first operand ("-" is one) and behind "--". A command whose operands are no command line itself
+-- takes options among them (anywhere).
 
 local fail = require "rshell.cli.fail"
 local near = require "rshell.shared.near"
@@ -21,8 +22,11 @@ local function find(known, name)
     end
 end
 
+--- known.others says what an option of other tools, by its name, is here.
 local function unknown(known, name)
-    local names = {}
+    local others, names = known.others or {}, {}
+    local here = others[name] or others[name:match "^%-%w" or ""]
+    if here then fail.usage("no option '%s'; here it is %s", name, here) end
     for _, option in ipairs(known) do table.move(option, 1, #option, #names + 1, names) end
     fail.usage("no option '%s'%s", name, #name > 2 and near.suffix(name, names) or "")
 end
@@ -77,22 +81,39 @@ local function read_short(known, values, args, i)
 end
 
 --- Reads options from args[i] on, and adds their values by key to values. Gives the indexes of the first operand and of
---- the word that the last option began with.
+--- the word that the last option began with, and whether "--" ended them.
 ---@param known table[]
 ---@param values table
 ---@param args string[]
 ---@param i integer
----@return integer, integer
+---@return integer, integer, boolean
 function M.parse(known, values, args, i)
     local word = i
     while args[i] and args[i]:match "^%-." do
         word = i
-        if args[i] == "--" then return i + 1, word end
+        if args[i] == "--" then return i + 1, word, true end
         local taken, last = (args[i]:sub(1, 2) == "--" and read_long or read_short)(known, values, args, i)
         i = i + taken
         if last then break end
     end
-    return i, word
+    return i, word, false
+end
+
+--- The same with options among the operands too: those that are left, in order.
+---@param known table[]
+---@param values table
+---@param args string[]
+---@param i integer
+---@return string[]
+function M.parse_all(known, values, args, i)
+    local operands = {}
+    repeat
+        local first, _, ended = M.parse(known, values, args, i)
+        local last = ended and #args or math.min(first, #args)
+        table.move(args, first, last, #operands + 1, operands)
+        i = last + 1
+    until i > #args
+    return operands
 end
 
 return M

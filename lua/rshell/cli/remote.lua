@@ -65,14 +65,15 @@ function M.names(set)
     fail.usage("%s", require "rshell.shared.error".headline(names))
 end
 
---- -H: at least one.
+--- -H, which may be given several times: at least one name; and the node set that they are of.
 ---@param who string
----@param set string
----@return string[]
-function M.hosts(who, set)
+---@param sets string[]
+---@return string[], string
+function M.hosts(who, sets)
+    local set = table.concat(sets, ",")
     local names = M.names(set)
     if #names == 0 then fail.usage("%s: -H %s names no host", who, require "rshell.text".quote(set)) end
-    return names
+    return names, set
 end
 
 --- A number of seconds, or nil.

@@ -13,6 +13,8 @@ local M = {
     name = "tunnel",
     operands = {"HOST", "PORTS..."},
     options = remote.with {{"--reverse", key = "reverse"}, {"--json", key = "json"}},
+    others = {["-L"] = "HOST LPORT:DHOST:DPORT", ["-R"] = "HOST LPORT:DHOST:DPORT --reverse"}, -- of ssh
+    anywhere = true,
 }
 
 -- ---- LHOST:LPORT:DHOST:DPORT ----
@@ -96,14 +98,7 @@ function M.run(values, argv, first)
     local host, spec = argv[first], argv[first + 1]
     if not host or not spec then fail.lacks("tunnel", "HOST and [LHOST:]LPORT:[DHOST:]DPORT expected") end
     local specs = {}
-    for i = first + 1, #argv do
-        if argv[i] == "--reverse" then
-            values.reverse = true
-        else
-            specs[#specs + 1] = parse(argv[i])
-        end
-    end
-    if #specs == 0 then fail.lacks("tunnel", "[LHOST:]LPORT:[DHOST:]DPORT expected") end
+    for i = first + 1, #argv do specs[#specs + 1] = parse(argv[i]) end
     local m <close> = require "rshell".ssh(host, remote.options(values))
     local open = {}
     local _ <close> = setmetatable({}, {__close = function() for _, t in ipairs(open) do t:close() end end})
