@@ -21,7 +21,7 @@ end
 
 local LATEST = 30 -- seconds, for machines that are slow
 local BUSY = 20 -- files, processes and sockets of ours that are there when all is under way
-local HEARTBEAT = 0.5 -- seconds, where a link is silent; twice as long where that was too short for what works, and again
+local HEARTBEAT = 0.5 -- seconds, where a link is silent; twice as long where what works was taken for dead
 local TRIES = 4
 local LANES = 4 -- that work at once: each has an account and a link of its own
 
@@ -126,7 +126,8 @@ local STEPS = {
     {"late in the image", "up", function(n) return n.up_all - IMAGE // 10 end, clean = true},
     {"where the image ends", "up", function(n) return n.up_all - 1000 end, clean = true},
     {"before its HELLO comes", "down", function(n) return n.down + 150 end, clean = true},
-    {"before its answer comes", "down", function(n) return n.down_all - 80 end, clean = true}, -- in packets more or less
+    -- It comes in a packet more, or one less, than the one that was measured.
+    {"before its answer comes", "down", function(n) return n.down_all - 80 end, clean = true},
     {"after its answer", clean = true},
 }
 

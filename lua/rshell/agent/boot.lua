@@ -5,10 +5,10 @@
 --                             +--> says why not: another CPU, no gzip, no place to run, no room
 --
 -- The image is unpacked into a file that has no name any more before its first byte arrives, and the open file is
--- executed. sh can't make a file without a name: a shell that is killed in the moment between leaves it, and the next
--- one that lands there removes it. Where there is no /proc the agent removes it itself: there it is tried first, since a
--- shell whose exec fails does nothing any more, not even what it has set a trap for. A bare root has no /dev/null
--- either.
+-- executed. sh can't make a file without a name: a shell that is killed in the moment between leaves it, and the
+-- next one that lands there removes it. Where there is no /proc the agent removes it itself: there it is tried first,
+-- since a shell whose exec fails does nothing any more, not even what it has set a trap for. A bare root has no
+-- /dev/null either.
 
 local err = require "rshell.shared.error"
 local shell = require "rshell.bare.shell"
@@ -20,9 +20,9 @@ local STDERR_KEPT = 4096
 local PIECE = 65536
 local SILENCE = 30 -- seconds that a shell may take for its start-up files
 
--- @words are filled in. _d: where it lands; _i: its number, so that the next try can go on after it; _f: the file, while
--- it has a name. What the account exports under a name of ours would change for the agent: hence the _. Some shells keep
--- what they have opened from others unless it is redirected once more: hence 4<&4.
+-- @words are filled in. _d: where it lands; _i: its number, so that the next try can go on after it; _f: the file,
+-- while it has a name. What the account exports under a name of ours would change for the agent: hence the _. Some
+-- shells keep what they have opened from others unless it is redirected once more: hence 4<&4.
 local PROGRAM = [[
 _n=@nonce;[ -c /dev/null ]&&exec 5>/dev/null||exec 5>&2
 _a=$(uname -sm);[ "$_a" = "Linux @arch" ]||{ echo $_n uname $_a;exit;}
