@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "agent/own.h"
 #include "loop/proc.h"
@@ -30,6 +31,8 @@ typedef struct table {
 static table *shared;
 static int life = -1; /* the guard's other end is at its end when we are gone */
 static pid_t guard_pid;
+static rs_loop *watcher; /* NULL until there is one */
+static uv_poll_t *watch; /* freed by its close callback */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* paths are made by workers */
 
 /* ---- what the agent writes ---- */
@@ -170,31 +173,95 @@ __attribute__((noreturn)) static void guard(int end)
     _exit(0);
 }
 
-void rs_guard_start(void)
+/* Also where there are threads: it calls nothing that needs another one. */
+static void launch(void)
 {
     int ends[2];
-    void *mem = mmap(NULL, sizeof(table), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (mem == MAP_FAILED)
-        return;
-    shared = mem;
-    rs_pgroup_tell(told_group);
-    rs_trace_tell(told_path);
     if (pipe2(ends, O_CLOEXEC))
         return;
     guard_pid = fork();
     if (guard_pid == 0)
         guard(ends[0]);
     close(ends[0]);
-    life = ends[1];
+    if (guard_pid > 0)
+        life = ends[1];
+    else
+        close(ends[1]);
 }
 
-/* A guard that nobody waited for would be left as a zombie where no init takes it. */
+void rs_guard_start(void)
+{
+    void *mem = mmap(NULL, sizeof(table), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (mem == MAP_FAILED)
+        return;
+    shared = mem;
+    rs_pgroup_tell(told_group);
+    rs_trace_tell(told_path);
+    launch();
+}
+
+/* ---- one that is killed ---- */
+
+static void freed(uv_handle_t *h)
+{
+    free(h);
+}
+
+static void stop_watching(void)
+{
+    if (watch)
+        uv_close((uv_handle_t *)watch, freed);
+    watch = NULL;
+}
+
+/* One that nobody waited for would be left as a zombie where no init takes it. */
+static void forget_guard(void)
+{
+    stop_watching();
+    if (life < 0)
+        return;
+    close(life);
+    life = -1;
+    waitpid(guard_pid, NULL, 0);
+}
+
+static void watch_guard(void);
+
+/* Nobody has the other end any more. */
+static void on_end(uv_poll_t *h, int status, int events)
+{
+    (void)h, (void)status, (void)events;
+    forget_guard();
+    launch();
+    watch_guard();
+}
+
+static void watch_guard(void)
+{
+    if (life < 0)
+        return;
+    watch = calloc(1, sizeof *watch);
+    if (!watch || uv_poll_init(rs_loop_uv(watcher), watch, life)) {
+        free(watch);
+        watch = NULL;
+        return;
+    }
+    uv_unref((uv_handle_t *)watch);
+    uv_poll_start(watch, UV_DISCONNECT, on_end);
+}
+
+void rs_guard_watch(rs_loop *l)
+{
+    watcher = l;
+    watch_guard();
+}
+
+/* ---- our own end ---- */
+
 void rs_guard_end(void)
 {
     if (!shared)
         return;
     sweep();
-    close(life);
-    if (guard_pid > 0)
-        waitpid(guard_pid, NULL, 0);
+    forget_guard();
 }

@@ -140,6 +140,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "rshell-agent: can't start: %s\n", rs_err_text(err));
         return 1;
     }
+    rs_guard_watch(loop);
     int status = run(L, argc, argv);
     rs_task_shutdown(L, UNWIND);
     lua_close(L);

@@ -80,6 +80,20 @@ end
 local RSHELL_KILLED = {"rshell is killed", other = true, act = function(_, p) p:kill "KILL" end}
 local SESSION_KILLED = {"the server's session is killed", act = function(lane) pkill(lane, "-x", "sshd") end}
 local CUT = {"the link is cut", act = function(lane) lane.link:cut() end}
+
+local function guards(lane)
+    return tonumber(here.cmd.pgrep:bind("-c", "-u", lane.user, "-x", "rshell-guard"):with {retcode = "any"}())
+end
+
+-- Each has a successor, but that of a context in a loop.
+local GUARDS_KILLED = {
+    "the guards are killed, and the link is cut", act = function(lane)
+        local n = guards(lane)
+        pkill(lane, "-x", "rshell-guard")
+        programs.wait_for(function() return guards(lane) >= n - 1 end)
+        lane.link:cut()
+    end,
+}
 local SILENT = {
     "the link is silent", heartbeat = HEARTBEAT, act = function(lane)
         lane.silent = true -- the server's own session waits as long as it likes
@@ -279,7 +293,7 @@ end
 
 local shells = {}
 add(shells, "shells", kill_shells)
-for _, way in ipairs {RSHELL_KILLED, SESSION_KILLED, AGENT_KILLED, CUT, SILENT} do
+for _, way in ipairs {RSHELL_KILLED, SESSION_KILLED, AGENT_KILLED, GUARDS_KILLED, CUT, SILENT} do
     add(works, way[1], way.heartbeat and break_silently or break_work, way)
 end
 for _, step in ipairs(STEPS) do

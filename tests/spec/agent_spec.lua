@@ -273,9 +273,10 @@ local ENDS = {
     {name = "the machine is closed", function(m) m:close() end},
     {name = "the agent is killed", function(_, pid) here.kill("-9", pid) end},
     {name = "the agent gets TERM", function(_, pid) here.kill("-TERM", pid) end},
-    {name = "its guard is killed, and the machine closed", function(m, _, guard)
+    {name = "its guard is killed, and then the agent", function(_, pid, guard)
         here.kill("-9", guard)
-        m:close()
+        programs.wait_for(function() return guard_of(pid) ~= guard and guard_of(pid) end)
+        here.kill("-9", pid)
     end},
     {name = "the agent gets HUP", function(_, pid) here.kill("-HUP", pid) end},
 }
