@@ -31,8 +31,8 @@ typedef struct table {
 static table *shared;
 static int life = -1; /* the guard's other end is at its end when we are gone */
 static pid_t guard_pid;
-static rs_loop *watcher; /* NULL until there is one */
-static uv_poll_t *watch; /* freed by its close callback */
+static rs_loop *watcher;                                 /* NULL until there is one */
+static uv_poll_t *watch;                                 /* freed by its close callback */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* paths are made by workers */
 
 /* ---- what the agent writes ---- */
