@@ -40,7 +40,7 @@ end
 
 --- The controller's wishes: how long it may be silent, and how we look in a list of processes.
 local function obey(link, said)
-    if said.protocol ~= 1 then error("another version of the protocol", 0) end
+    if said.protocol ~= 1 then error("the controller speaks another version of the protocol", 0) end
     if type(said.keepalive) == "number" then link:keepalive(said.keepalive) end
     own.title("rshell-agent " .. tostring(said.who or ""))
 end
@@ -67,10 +67,10 @@ return function(context, file, version)
         on_close = function() ended:notify() end,
     })
     self:greet(hello(version))
-    if pcall(function() obey(link, self:greeting()) end) then
-        while not self.why do ended:wait() end
-    end
+    local ok, e = pcall(function() obey(link, self:greeting()) end)
+    while ok and not self.why do ended:wait() end
     link:close()
-    if self.why ~= ENDED then io.stderr:write("rshell-agent: ", self.why, "\n") end
+    local why = self.why or tostring(e)
+    if why ~= ENDED then io.stderr:write("rshell-agent: ", why, "\n") end
     return 0
 end
