@@ -2,6 +2,7 @@
 -- often it has come), class, own, missing (asked for fields that are nil), life};
 -- a class is {name, methods (a set), list (of the same), eq}.
 
+local err = require "rshell.shared.error"
 local object = require "rshell.object"
 local operations = require "rshell.shared.operations"
 local rpc = require "rshell.rpc"
@@ -112,13 +113,19 @@ end
 
 -- ---- iteration ----
 
+--- A function for the next block or nil, a number of values, and a table of them.
+local function block(s, more, n, list)
+    if math.type(n) == "integer" and type(list) == "table" then return more, n, list end
+    err.raise {kind = "protocol", host = s.peer.host, message = "what it answers to pairs is no answer"}
+end
+
 local function iterate(s, code)
-    local more, n, list = s.peer:call(s.id, code)
+    local more, n, list = block(s, s.peer:call(s.id, code))
     local i = 0
     return function()
         if i >= n then
             if not more then return nil end
-            more, n, list = more()
+            more, n, list = block(s, more())
             i = 0
         end
         i = i + 2

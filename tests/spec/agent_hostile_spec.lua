@@ -77,6 +77,10 @@ spec.table("an agent that breaks the protocol is left:", {
     {name = "the release of what wasn't given", frame(F.RELEASE, 0, wire.encode(nil, 5, 1)), why = "wasn't given"},
     {name = "bytes past the window", frame(DATA, 3, ("x"):rep(1000000)):rep(3), why = "more than it asked for"},
     {name = "streams without end", frame(END, 0x7fffffff, ""), why = "more than it asked for"},
+    {name = "an answer without values", frame(F.REPLY, 1, ""), why = "no answer"},
+    {name = "a failure without a name", frame(F.REPLY, 1, wire.encode(nil, nil, "some text")), why = "no answer"},
+    {name = "an answer of another kind", frame(F.REPLY, 1, wire.encode(nil, 5)), why = "no answer"},
+    {name = "an answer with strange fields", frame(F.REPLY, 1, wire.encode(nil, {exits = {5}})), why = "no answer"},
     {name = "no frame", "rm: cannot remove 'x': Permission denied\n", why = "rm: cannot remove"},
     {name = "a context that isn't there", (">I4 B B I2 I4"):pack(0, F.EVENT, 0, 5, 0), why = "context"},
 }, function(t, c)

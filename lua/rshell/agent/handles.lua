@@ -18,6 +18,7 @@ local Process = {}
 Process.__index = Process
 
 local function new_process(self, id, pids, streams)
+    if type(pids) ~= "table" or not pids[1] or type(streams) ~= "table" then return nil, "programs without numbers" end
     local p = setmetatable({peer = self, id = id, pids = pids, event = task.event()}, Process)
     if streams.stdin then p.stdin = self.port:claim(streams.stdin, false, self) end
     if streams.stdout then p.stdout = self.port:claim(streams.stdout, true, self) end
@@ -162,7 +163,12 @@ Listener.__index = Listener
 
 function Listener:accept(seconds)
     if self.closed then return errno.fail "ECLOSED" end
-    return self.peer:call(self.id, "accept", seconds)
+    local stream, text, name = self.peer:call(self.id, "accept", seconds)
+    if type(stream) ~= "userdata" and type(name) ~= "string" then
+        self.peer:fail "what it answers to accept is no answer"
+        self.peer:check()
+    end
+    return stream, text, name
 end
 
 function Listener:close()
@@ -187,10 +193,33 @@ end
 
 local Object = {}
 
+--- The entries of a walker's block.
+local function is_block(list)
+    if type(list) ~= "table" then return false end
+    for _, entry in ipairs(list) do
+        if type(entry) ~= "table" or type(entry.path) ~= "string" then return false end
+    end
+    return true
+end
+
+--- What a method has answered, if that can be: something, or nothing, or nil, a text and a name.
+local function answered(object, name, first, ...)
+    local text, why = ...
+    local fits
+    if first == nil then
+        fits = text == nil and why == nil or type(text) == "string" and type(why) == "string"
+    else
+        fits = name ~= "next" or is_block(first)
+    end
+    if fits then return first, ... end
+    object.peer:fail(("what it answers to %s is no answer"):format(name))
+    object.peer:check()
+end
+
 --- Every method is a call.
 function Object.__index(t, name)
     if Object[name] then return Object[name] end
-    local function call(object, ...) return object.peer:call(object.id, name, ...) end
+    local function call(object, ...) return answered(object, name, object.peer:call(object.id, name, ...)) end
     rawset(t, name, call)
     return call
 end
@@ -222,6 +251,7 @@ function makers.stream(self, _, stream) return self.port:claim(stream, false, se
 makers.process = new_process
 
 function makers.listener(self, id, fields)
+    if type(fields) ~= "table" then return nil, "a listener without an address" end
     local l = setmetatable({peer = self, id = id, closed = false}, Listener)
     for k, v in next, fields do l[k] = v end
     return l
@@ -237,6 +267,10 @@ function M.import(self, ext, id, class, ...)
     if not maker then return nil, "a reference of an unknown class" end
     return maker(self, id, ...)
 end
+
+function M.is_process(v) return getmetatable(v) == Process end
+function M.is_listener(v) return getmetatable(v) == Listener end
+function M.is_object(v) return getmetatable(v) == Object end
 
 --- Handles that came when nobody waited for them any more.
 function M.discard(...)

@@ -1,6 +1,7 @@
 -- The agent backend: the primitives of rshell.sys.* over there, each a call to a program of ours that runs on the
 -- machine as long as the connection does. It starts with the first call. Where none can run, the bare backend serves.
 
+local answers = require "rshell.agent.answers"
 local boot = require "rshell.agent.boot"
 local err = require "rshell.shared.error"
 local handles = require "rshell.agent.handles"
@@ -8,6 +9,7 @@ local peer = require "rshell.shared.peer"
 local rpc = require "rshell.rpc"
 local task = require "rshell.task"
 
+local checked = answers.checked
 local uname = require "rshell.sys.host".uname
 
 local M = {}
@@ -165,9 +167,9 @@ end
 local function ask(b, otherwise, name, ...)
     local self = b:agent()
     if not self then return otherwise(...) end
-    if self.hello then return self:call(0, name, ...) end
+    if self.hello then return checked(self, name, self:call(0, name, ...)) end
     local got = table.pack(pcall(self.call, self, 0, name, ...))
-    if got[1] then return table.unpack(got, 2, got.n) end
+    if got[1] then return checked(self, name, table.unpack(got, 2, got.n)) end
     if not self.why or self.hello then error(got[2], 0) end
     outcome(b, self)
     return ask(b, otherwise, name, ...)
@@ -179,7 +181,9 @@ local function caller(b, module, fn)
     local function otherwise(...) return b.bare[module][fn](...) end
     return function(...)
         local self = b.peer
-        if self and self.hello and not self.why then return self:call(0, name, ...) end -- nearly always
+        if self and self.hello and not self.why then -- nearly always
+            return checked(self, name, self:call(0, name, ...))
+        end
         return ask(b, otherwise, name, ...)
     end
 end

@@ -1,5 +1,6 @@
 -- What the objects of one connection share: the peer in its process over there, and what is known of it.
 
+local answers = require "rshell.agent.answers"
 local context = require "rshell.agent.context"
 local err = require "rshell.shared.error"
 local output = require "rshell.rpc.output"
@@ -99,7 +100,7 @@ end
 
 --- Why it could not be started: the answer of the call that was to do it.
 local function started(parent, call, v)
-    local pid, text, name, where = parent:finish(call)
+    local pid, text, name, where = answers.checked(parent, "context.start", parent:finish(call))
     if pid then return pid end
     local dir = type(where) == "table" and where.step == "cwd" and view.start_dir(v)
     view.fail(v, dir and "can't enter " .. dir or "connect", text, name, {path = dir or nil})
