@@ -31,6 +31,16 @@ static bool ends_line(lua_State *L)
     return n > 0 && s[n - 1] == '\n';
 }
 
+/* Notes why standard output can't be written to, from the errno of who has just tried. */
+static void note_failure(int err)
+{
+    if (!ferror(stdout) || failure)
+        return;
+    failure = -err;
+    if (err == EPIPE)
+        rs_task_interrupt();
+}
+
 /* Calls the function in the upvalue as itself. The second one is its way to write: what it writes to, or 0 where its first
  * argument says that; the third is true for what always ends its line. */
 static int watched(lua_State *L)
@@ -44,11 +54,15 @@ static int watched(lua_State *L)
     int err = errno;
     if (fd)
         rs_status_wrote(fd, ended);
-    if (ferror(stdout) && !failure) {
-        failure = -err;
-        if (err == EPIPE)
-            rs_task_interrupt();
-    }
+    note_failure(err);
+    return n;
+}
+
+/* The same for what writes what was kept back. */
+static int flushed(lua_State *L)
+{
+    int n = lua_tocfunction(L, lua_upvalueindex(1))(L);
+    note_failure(errno);
     return n;
 }
 
@@ -62,15 +76,24 @@ static void watch(lua_State *L, const char *name, int fd, bool ends)
     lua_setfield(L, -2, name);
 }
 
+static void watch_flush(lua_State *L)
+{
+    lua_getfield(L, -1, "flush");
+    lua_pushcclosure(L, flushed, 1);
+    lua_setfield(L, -2, "flush");
+}
+
 void rs_stdio_watch(lua_State *L)
 {
     lua_pushglobaltable(L);
     watch(L, "print", STDOUT_FILENO, true);
     lua_getfield(L, -1, LUA_IOLIBNAME);
     watch(L, "write", STDOUT_FILENO, false);
+    watch_flush(L);
     luaL_getmetatable(L, LUA_FILEHANDLE);
     lua_getfield(L, -1, "__index");
     watch(L, "write", 0, false);
+    watch_flush(L);
     lua_pop(L, 4);
 }
 

@@ -247,6 +247,10 @@ is "what is left in the buffer" 0 141 '' \
     bash -c 'rshell -e "sleep(0.2) io.write(1)" | true; echo "${PIPESTATUS[0]}"'
 is "no room for the output" 1 '' "rshell: can't write to standard output: no space left on device" \
     bash -c 'rshell -e "print(1)" >/dev/full'
+is "a full disk that a flush meets" 1 '' "rshell: can't write to standard output: no space left on device" \
+    bash -c 'rshell -e "io.write(1) io.stdout:flush() io.open(\"/nowhere\") print(2)" >/dev/full'
+is "a reader that has gone, which a flush meets" 0 141 '' \
+    bash -c 'rshell -e "for i = 1, math.huge do io.write(i) io.flush() end" | true; echo "${PIPESTATUS[0]}"'
 is "no output" 1 '' "rshell: can't write to standard output: bad file descriptor" bash -c 'rshell -e "print(1)" >&-'
 is "no output, and none is needed" 0 '' '' bash -c 'rshell -e "" >&- 2>&- <&-'
 is "files don't land on closed standard streams" 0 'kept' '' bash -c \
