@@ -58,7 +58,14 @@ function M.between(src, dst, o)
     local a, b = src.view.timeout, dst.view.timeout
     local seconds = a and b and math.min(a, b) or a or b
     if not seconds then return run(src, dst, o) end
-    return task.timeout(seconds, run, src, dst, o)
+    local ok, n = pcall(task.timeout, seconds, run, src, dst, o)
+    if ok then return n end
+    if err.is(n) and n.kind == "timeout" and not n.path then
+        local far = src.view.conn.kind == "local" and dst or src
+        n.host, n.path = far.view.conn.name, far.text
+        n.message = ("can't copy %s to %s: %s"):format(src.text, dst.text, n.message)
+    end
+    error(n, 0)
 end
 
 local function local_view()

@@ -124,7 +124,7 @@ function members:expanduser(text)
     local home = user == "" and view.getenv(v, "HOME")
     if not home or home == "" then
         local words, name
-        home, words, name = view.check(v).host.home(user ~= "" and user or nil)
+        home, words, name = view.call(v, "host", "home", user ~= "" and user or nil)
         if not home then view.fail(v, "can't expand " .. text, words, name, {path = text}) end
     end
     if rest ~= "" then home = home:gsub("/+$", "") end
@@ -271,6 +271,7 @@ end
 --- Without the values: there may be secrets among them.
 function mt.__tostring(self)
     local v = state(self).view
+    if v.conn.closed then return ("environment of %s (closed)"):format(v.conn.name) end
     return ("environment of %s (%d variables)"):format(v.conn.name, #self)
 end
 

@@ -11,6 +11,7 @@ local err = require "rshell.shared.error"
 local proc = require "rshell.sys.proc"
 local pump = require "rshell.pump"
 local segment = require "rshell.segment"
+local status = require "rshell.status"
 local task = require "rshell.task"
 local view = require "rshell.view"
 
@@ -56,7 +57,9 @@ local function start_segment(job, i, how)
     end
     if i == #job.segments then last.stdout = last.stdout or not s.sink and how.stdout or nil end
     for _, stage in ipairs(s.stages) do stage.stderr = stage.stderr or not s.err_sink and how.stderr or nil end
-    local handle, text, name, where = view.check(s.view).proc.spawn(spec)
+    local spawn = view.check(s.view).proc.spawn
+    local handle, text, name, where =
+        status.answered(job.plan, pcall(view.within, s.view, status.limit(job.plan), spawn, spec))
     if not handle then segment.fail(job.plan, s, text, name, where) end
     job.handles[i] = handle
 end

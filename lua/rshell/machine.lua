@@ -79,7 +79,7 @@ function members:ping()
     local v, before = state(self), task.now()
     view.check(v)
     if v.conn.ping then
-        v.conn:ping()
+        view.within(v, v.timeout, v.conn.ping, v.conn)
         return task.now() - before
     end
     view.ask(v, "host", "pid")

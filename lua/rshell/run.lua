@@ -14,10 +14,17 @@ local M = {}
 
 local function run_simple(plan, s)
     local opts = plan.opts
-    local r, text, name, where = view.check(s.view).proc.run {
-        stages = s.stages, pty = opts.pty, input = s.source and s.source.data, timeout = status.limit(plan),
+    local limit = status.limit(plan)
+    local run, spec = view.check(s.view).proc.run, {
+        stages = s.stages, pty = opts.pty, input = s.source and s.source.data, timeout = limit,
         line_timeout = opts.line_timeout, max_output = opts.max_output or status.MAX_OUTPUT,
     }
+    local r, text, name, where
+    if limit then
+        r, text, name, where = status.answered(plan, pcall(view.answered_within, s.view, limit, run, spec))
+    else
+        r, text, name, where = run(spec)
+    end
     if not r then segment.fail(plan, s, text, name, where) end
     return r
 end

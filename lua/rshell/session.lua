@@ -25,6 +25,7 @@ local M = {}
 local BLOCK = 65536
 local MAX_OUTPUT = 64 << 20
 local LATE = 0.2 -- seconds
+local STOP = 3 -- seconds that a shell has to be gone
 local GRACE = 0.5 -- seconds that an idle shell has to end by itself: it may have a trap
 
 local mt, make, state, test = object.class "session"
@@ -43,10 +44,10 @@ M.members, M.popen_members, M.stream_members = members, popen_members, stream_me
 
 local function start_shell(v, argv)
     local env = view.env(v)
-    local handle, text, name = view.check(v).proc.spawn {
+    local handle, text, name = view.call(v, "proc", "spawn", {
         argv = argv, env = next(env) ~= nil and env or nil, cwd = view.start_dir(v), umask = v.umask, user = v.user,
         stdin = "pipe",
-    }
+    })
     if not handle then view.fail(v, "can't start a session", text, name, {command = argv[1]}) end
     return handle
 end
@@ -114,7 +115,7 @@ local function stop(s)
             pcall(s.handle.wait, s.handle, GRACE)
         end
         if not s.closed then
-            s.handle:stop()
+            s.handle:stop(STOP)
             dispose(s)
         end
     end)

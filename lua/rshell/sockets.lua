@@ -33,6 +33,12 @@ function M.place(v, who, where, least)
         if port < least or port > 65535 then err.usage("%s: %d is not a port", who, port) end
         return port
     end
+    if type(where) == "string" and where:find "^%d+$" then
+        err.raise {
+            kind = "usage", message = ("%s: a port is a number: %s, not %q"):format(who, where, where),
+            hint = ('a unix socket of that name is "./%s"'):format(where),
+        }
+    end
     if type(where) == "string" and where:sub(1, 1) == "@" then return where end
     if type(where) == "string" or path.test(where) then return (path.text(v, where)) end
     err.usage("%s: a port or the path of a unix socket expected, got %s", who, object.type(where))
@@ -62,8 +68,9 @@ local HINTS = {
 ---@param host string?
 function M.open(v, place, host)
     local net = view.check(v).net
-    if type(place) == "string" then return net.connect(place, nil, {timeout = v.timeout}) end
-    return net.connect(host or "localhost", place, {timeout = v.timeout})
+    local port, how = nil, {timeout = v.timeout}
+    if type(place) ~= "string" then host, port = host or "localhost", place else host = place end
+    return view.answered_within(v, v.timeout, net.connect, host, port, how)
 end
 
 ---@param v rshell.View
@@ -85,7 +92,7 @@ end
 ---@param place integer|string
 ---@param host string?
 function M.bind(v, place, host)
-    local listener, text, name, hint = view.check(v).net.listen(place, host)
+    local listener, text, name, hint = view.call(v, "net", "listen", place, host)
     if listener then return listener end
     view.fail(v, "can't listen on " .. shown(place, host), text, name, {hint = hint or HINTS[name]})
 end
@@ -106,7 +113,8 @@ end
 function members:accept(seconds)
     local l = state(self)
     options.seconds("accept", seconds)
-    local stream, peer, name = l.listener:accept(seconds or l.view.timeout)
+    seconds = seconds or l.view.timeout
+    local stream, peer, name = view.answered_within(l.view, seconds, l.listener.accept, l.listener, seconds)
     if stream then return stream, peer end
     view.fail(l.view, "can't accept a connection", peer, name)
 end

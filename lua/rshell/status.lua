@@ -118,6 +118,19 @@ function M.still_runs(plan, seconds, hint)
     M.fail(plan, {}, {kind = "timeout", message = ("still runs after %g s"):format(seconds), hint = hint})
 end
 
+--- What a pcall of a primitive gave. A limit that was reached here, since the machine is silent, tells the command.
+---@param plan table
+---@param ok boolean
+function M.answered(plan, ok, ...)
+    if ok then return ... end
+    local e = ...
+    if err.is(e) and e.kind == "timeout" and not e.command then
+        e.command = line(plan.stages)
+        e.message = ("`%s`: %s"):format(shortened(e.command), e.message)
+    end
+    error(e, 0)
+end
+
 local function check_exits(plan, r)
     local i = deciding(plan, r.exits)
     if accepted(plan, r.exits, i) then return end
@@ -130,11 +143,17 @@ local function check_exits(plan, r)
     M.fail(plan, r, {kind = "process", code = exit.code, signal = exit.signal, codes = codes, message = message}, i)
 end
 
---- Seconds that a plan may run.
+--- Seconds that a plan may run: its own, else the least that the views of its stages have.
 ---@param plan table
 ---@return number?
 function M.limit(plan)
-    return plan.opts.timeout or plan.stages[1].view.timeout
+    local least = plan.opts.timeout
+    if least then return least end
+    for _, s in ipairs(plan.stages) do
+        local seconds = s.view.timeout
+        if seconds and seconds < (least or math.huge) then least = seconds end
+    end
+    return least
 end
 
 local REASONS = {

@@ -14,6 +14,8 @@ local task = require "rshell.task"
 local M = {}
 
 local LOST_SECONDS = 2 -- that the news of how a machine was lost may take
+-- Seconds that the news of a limit that was reached over there may take: what can't be ended is given up after 3.
+local SILENCE = 6
 
 ---@class rshell.Connection
 ---@field name string
@@ -109,14 +111,41 @@ local function timed(v, ok, ...)
     error(e, 0)
 end
 
+--- fn(...), which raises kind timeout after so many seconds; nil is no limit.
+---@param v rshell.View
+---@param seconds number?
+---@param fn function
+function M.within(v, seconds, fn, ...)
+    if not seconds then return fn(...) end
+    return timed(v, pcall(task.timeout, seconds, fn, ...))
+end
+
+local NOT_DONE = "not done after %g s"
+
+local function silent(seconds, ok, ...)
+    if ok then return ... end
+    local e = ...
+    if err.is(e) and e.message == NOT_DONE:format(seconds + SILENCE) then
+        e.message = (NOT_DONE .. ", and the machine doesn't answer"):format(seconds)
+    end
+    error(e, 0)
+end
+
+--- The same for what has its own limit over there, and tells more where that is reached: here the machine is silent.
+---@param v rshell.View
+---@param seconds number?
+---@param fn function
+function M.answered_within(v, seconds, fn, ...)
+    if not seconds then return fn(...) end
+    return silent(seconds, pcall(M.within, v, seconds + SILENCE, fn, ...))
+end
+
 --- Calls a primitive and gives its answer, `nil, text, NAME` included. Raises past the view's timeout.
 ---@param v rshell.View
 ---@param module string
 ---@param fn string
 function M.call(v, module, fn, ...)
-    local f = M.check(v)[module][fn]
-    if not v.timeout then return f(...) end
-    return timed(v, pcall(task.timeout, v.timeout, f, ...))
+    return M.within(v, v.timeout, M.check(v)[module][fn], ...)
 end
 
 local function answer(v, what, first, text, name, ...)
@@ -148,14 +177,18 @@ function M.start_dir(v)
     return v.cwd
 end
 
---- The working directory here and now.
+local function below(dir, text)
+    return dir:sub(-1) == "/" and dir .. text or dir .. "/" .. text
+end
+
+--- The working directory here and now. A machine may have been opened with one below where programs start.
 ---@param v rshell.View
 ---@return string
 function M.cwd(v)
     local dir, conn = M.start_dir(v), v.conn
-    if dir then return dir end
+    if dir and dir:sub(1, 1) == "/" then return dir end
     if not conn.cwd then conn.cwd = M.ask(v, "proc", "cwd") end
-    return conn.cwd
+    return dir and below(conn.cwd, dir) or conn.cwd
 end
 
 --- The changes to the environment here and now; not to be modified.
@@ -190,18 +223,27 @@ end
 
 local scope_mt = {__name = "scope"}
 
+--- The scopes without one of them. Those that were entered inside it, and are still open, go on.
+local function without(top, token)
+    if not top then return nil end
+    if top.token == token then return top.outer end
+    local outer = without(top.outer, token)
+    if outer == top.outer then return top end
+    return {value = top.value, outer = outer, token = top.token}
+end
+
 function scope_mt.close(s)
     local locals = task.locals()
-    local top = locals[s.key]
-    while top and top.token ~= s do top = top.outer end
-    if top then locals[s.key] = top.outer end
+    locals[s.key] = without(locals[s.key], s)
 end
+
+function scope_mt.__tostring(s) return "scope of " .. s.what end
 
 scope_mt.__close = scope_mt.close
 scope_mt.__index = scope_mt
 
-local function enter(key, value)
-    local s = setmetatable({key = key}, scope_mt)
+local function enter(key, value, what)
+    local s = setmetatable({key = key, what = what}, scope_mt)
     local locals = task.locals()
     locals[key] = {value = value, outer = locals[key], token = s}
     return s
@@ -211,13 +253,13 @@ end
 ---@param v rshell.View
 ---@param dir string
 function M.enter_cwd(v, dir)
-    return enter(v.cwd_key, dir)
+    return enter(v.cwd_key, dir, "the working directory " .. dir)
 end
 
 ---@param v rshell.View
 ---@param env table<string, string|false>
 function M.enter_env(v, env)
-    return enter(v.env_key, env)
+    return enter(v.env_key, env, "the environment of " .. v.conn.name)
 end
 
 -- ---- the environment as a whole ----
@@ -270,8 +312,7 @@ end
 ---@param text string
 function M.absolute(v, text)
     if text:sub(1, 1) == "/" then return text end
-    local cwd = M.cwd(v)
-    return cwd:sub(-1) == "/" and cwd .. text or cwd .. "/" .. text
+    return below(M.cwd(v), text)
 end
 
 return M

@@ -207,6 +207,17 @@ spec.test("scopes", function(t)
     t.raises("usage", function() return v.env() end)
 end)
 
+spec.test("scopes that end in another order", function(t)
+    local v = fresh()
+    local a, b = v.env {RST_A = "in"}, v.env {RST_X = "x"}
+    t.match(tostring(a), "^scope of the environment of ")
+    a:close()
+    t.eq(seen(v, "RST_X"), "x", "the innermost goes on")
+    b:close()
+    a:close()
+    t.same({v.env.RST_A, v.env.RST_X}, {"a"})
+end)
+
 spec.test("scopes belong to their task, and to those it spawns", function(t)
     local v = fresh()
     local got = {}

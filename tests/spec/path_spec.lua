@@ -1265,6 +1265,21 @@ spec.test("cwd scopes", function(t)
     t.eq(v.cwd, d)
 end)
 
+spec.test("cwd scopes that end in another order", function(t)
+    local v = m:at "/"
+    local a, b, c = v.cwd "/usr", v.cwd "/tmp", v.cwd "/usr/bin"
+    t.match(tostring(a), "^scope of the working directory /usr$")
+    a:close()
+    t.eq(v.pwd:text(), "/usr/bin", "the innermost goes on")
+    c:close()
+    t.eq(v.pwd:text(), "/tmp")
+    a:close()
+    c:close()
+    t.eq(v.pwd:text(), "/tmp", "twice does nothing")
+    b:close()
+    t.eq(v.pwd:text(), "/")
+end)
+
 spec.test("cwd scopes belong to their task", function(t)
     local d = tree(t)
     local v = m:at(d)

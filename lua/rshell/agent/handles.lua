@@ -7,6 +7,8 @@ local task = require "rshell.task"
 
 local M = {}
 
+local SILENCE = 2 -- seconds that an answer may take
+
 -- ---- programs ----
 
 ---@class rshell.agent.Process
@@ -83,11 +85,22 @@ function Process:kill(sig)
     return self.peer:call(self.id, "kill", sig)
 end
 
+--- An agent that is silent has been told, and does it when it can: nobody waits for that.
+local function stop_over_there(p, seconds)
+    if not seconds then return p.peer:call(p.id, "stop") end
+    local call = p.peer:start(p.id, "stop", seconds)
+    local ended = pcall(task.timeout, seconds + SILENCE, function()
+        while not call.done do p.peer:await(call) end
+    end)
+    if not ended and not call.done then return errno.fail "ETIMEOUT" end
+    return p.peer:finish(call)
+end
+
 --- TERM, KILL half a second later, also of what the programs left in their group; the exits, or nil, text, "ETIMEOUT".
 ---@param seconds number?
 function Process:stop(seconds)
     if self.peer.why then return self:exits() end
-    local ok, exits, text, name = pcall(self.peer.call, self.peer, self.id, "stop", seconds)
+    local ok, exits, text, name = pcall(stop_over_there, self, seconds)
     if not ok then
         if self.peer.why then return lost(self) end
         error(exits, 0)
