@@ -52,6 +52,14 @@ function mt.__call(self, dir)
     return view.enter_cwd(v, directory(v, dir))
 end
 
+--- Also when nobody can be asked any more.
+function mt.__tostring(self)
+    local v = state(self).view
+    local known = view.start_dir(v) or v.conn.cwd
+    if v.conn.closed and not known then return ("working directory of %s (closed)"):format(v.conn.name) end
+    return now {view = v}.text
+end
+
 arity.strict(members)
 
 return M

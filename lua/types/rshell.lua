@@ -21,12 +21,12 @@ rshell = {}
 ---@class rshell.SshOptions
 ---@field user? string the account; else as ssh_config says, or ours
 ---@field port? integer 22, or as ssh_config says
----@field keyfile? string | string[] private keys to try, in place of those of ssh_config
+---@field keyfile? string | rshell.Path | (string | rshell.Path)[] private keys to try, in place of those of ssh_config
 ---@field password? string | fun(): string a function is called when it is needed
 ---@field passphrase? string | fun(path: string): string called when a key needs it
 ---@field jump? string | rshell.Machine "a,b", or a machine that ssh gave
----@field config? string | false another ssh_config, or none
----@field known_hosts? string the file of known keys
+---@field config? string | rshell.Path | false another ssh_config, or none
+---@field known_hosts? string | rshell.Path the file of known keys
 ---@field host_keys? "strict" | "ask" | "accept-new" | "off" of a host key that isn't known: it is refused, asked about, remembered, taken
 ---@field connect_timeout? number seconds; 10, and 30 for the shell over there to start the agent
 ---@field keepalive? number seconds; 15

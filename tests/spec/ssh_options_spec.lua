@@ -41,6 +41,50 @@ for _, transport in ipairs {"libssh", "openssh"} do
     end)
 end
 
+spec.table("what an option can't be", {
+    {"port", {port = 0}, "no port: 0"}, {"a high port", {port = 65536}, "no port"},
+    {"retries", {retries = -1}, "retries"}, {"retry_delay", {retry_delay = -1}, "retry_delay"},
+    {"timeout", {timeout = -1}, "timeout"}, {"connect_timeout", {connect_timeout = 0}, "above 0"},
+    {"keepalive", {keepalive = 0}, "above 0"}, {"config", {config = true}, "path of a file, or false"},
+    {"cwd", {cwd = ""}, "cwd"}, {"keyfile", {keyfile = {5}}, "keyfile: a name"}, {"env", {env = {["a=b"] = 1}}, "a=b"},
+    {"linger", {linger = 5}, "linger: not in this version"}, {"durable", {agent = "durable"}, "not in this version"},
+}, function(t, c)
+    for _, transport in ipairs {"libssh", "openssh"} do
+        c[2].transport = transport
+        t.match(tostring(t.raises("usage", open, nil, c[2])), c[3], transport)
+    end
+end)
+
+spec.table("what is no target", {"ssh://host/tmp", "http://host", "ssh://a://b"}, function(t, target)
+    t.match(tostring(t.raises("usage", connect.open, target)), "ssh://user@host:port")
+end)
+
+spec.test("files by path objects of this machine", function(t)
+    local m <close> = open(nil, {
+        keyfile = {here:path "/no/such", here:path(bed.key)}, known_hosts = here:path(bed.known_hosts),
+        config = here:path "/dev/null",
+    })
+    t.eq(m.echo "in", "in\n")
+    t.match(tostring(t.raises("usage", open, nil, {keyfile = m:path "x"})), "one of this machine was meant")
+end)
+
+spec.test("cwd below the home folder; what is left of a machine that was closed", function(t)
+    for _, agent in ipairs {true, false} do
+        local m = open(nil, {cwd = "sub/folder", agent = agent})
+        local dir = here:path(m.home, "sub/folder"):mkdir {parents = true, exist_ok = true}
+        t.eq(m.pwd:text(), tostring(dir))
+        t.eq(tostring(m.cwd), tostring(dir))
+        t.eq(tostring(m:path "x"), dir .. "/x")
+        t.eq(tostring(m:at "..".cwd), dir .. "/..")
+        local fresh = open(nil, {agent = agent})
+        fresh:close()
+        t.match(tostring(fresh.env), "^environment of .* %(closed%)$")
+        t.match(tostring(fresh.cwd), "^working directory of .* %(closed%)$")
+        m:close()
+        t.eq(tostring(m.cwd), tostring(dir))
+    end
+end)
+
 spec.test("a BindAddress that isn't ours, or of another family", function(t)
     t.raises("connect", open, {BindAddress = "192.0.2.1"})
     t.raises("connect", open, {BindAddress = "::1", AddressFamily = "inet"})

@@ -23,8 +23,9 @@ local BLOCK = 65536
 local OPTIONS = {
     user = "string", port = "integer", keyfile = "string|table", password = "string|function",
     passphrase = "string|function", jump = "string|userdata", config = "string|boolean", known_hosts = "string",
-    host_keys = "string", connect_timeout = "number", keepalive = "number", ciphers = "string", compression = "boolean",
-    retries = "integer", retry_delay = "number", env = "table", cwd = "string", timeout = "number",
+    host_keys = "string", connect_timeout = "seconds", keepalive = "seconds", ciphers = "string",
+    compression = "boolean", retries = "integer", retry_delay = "seconds", env = "table", cwd = "text",
+    timeout = "seconds",
     agent = "boolean|string", batch = "boolean", options = "table", note = "function", forward_agent = "boolean",
     transport = "string",
 }
@@ -40,6 +41,9 @@ local MODES = {strict = true, ask = true, ["accept-new"] = true, off = true}
 ---@return string host, string? user, integer? port
 function M.parse(target)
     local rest = target:match "^ssh://([^/]*)/?$" or target
+    if rest:find("://", 1, true) then
+        err.usage("ssh: %q: what is expected is like ssh://user@host:port, with nothing behind it", target)
+    end
     local user, address = rest:match "^(.-)@([^@]*)$"
     address = address or rest
     local host, port = address:match "^%[([^%]]+)%]:?(%d*)$"
@@ -55,9 +59,51 @@ function M.parse(target)
     return host, user ~= "" and user or nil, port
 end
 
+--- The text of a path object of this machine; anything else as it is.
+local function file_name(option, x)
+    local p = type(x) == "userdata" and require "rshell.path".test(x)
+    if not p then return x end
+    if p.view.conn.kind ~= "local" then
+        err.usage("ssh: %s: %s is a path of %s, and one of this machine was meant", option, p.text, p.view.conn.name)
+    end
+    return p.text
+end
+
+--- The options, with files by name.
+local function with_names(given)
+    if type(given) ~= "table" then return given end
+    local opts = {}
+    for k, v in next, given do opts[k] = v end
+    for _, k in ipairs {"keyfile", "known_hosts", "config"} do opts[k] = file_name(k, opts[k]) end
+    if type(opts.keyfile) ~= "table" then return opts end
+    local list = {}
+    for i, x in ipairs(opts.keyfile) do
+        list[i] = file_name("keyfile", x)
+        if type(list[i]) ~= "string" then err.usage("ssh: keyfile: a name expected, got %s", object.type(x)) end
+    end
+    opts.keyfile = list
+    return opts
+end
+
+--- What no type says.
+local function check_values(opts)
+    if opts.port and (opts.port < 1 or opts.port > 65535) then err.usage("ssh: no port: %d", opts.port) end
+    if opts.retries and opts.retries < 0 then err.usage("ssh: retries is a number from 0 up, not %d", opts.retries) end
+    for _, k in ipairs {"connect_timeout", "keepalive"} do
+        if opts[k] == 0 then err.usage("ssh: %s is a number of seconds above 0", k) end
+    end
+    if opts.config == true then err.usage "ssh: config is the path of a file, or false for none" end
+    if opts.cwd == "" then err.usage "ssh: cwd: a path is empty" end
+    if opts.env then require "rshell.env".changed({}, opts.env) end
+end
+
 local function check_options(given)
     local opts = {}
-    for k, v in next, options.check("ssh", given, OPTIONS) do opts[k] = v end
+    if type(given) == "table" and given.linger ~= nil then
+        err.usage "ssh: linger: not in this version; an agent ends with its connection"
+    end
+    for k, v in next, options.check("ssh", with_names(given), OPTIONS) do opts[k] = v end
+    check_values(opts)
     if opts.host_keys and not MODES[opts.host_keys] then
         err.usage('ssh: host_keys is "strict", "ask", "accept-new" or "off", not %q', opts.host_keys)
     end

@@ -284,7 +284,8 @@ end
 function functions.listen(self, port, host)
     local any = self.session.any_listener
     if type(port) == "string" and not any then
-        return nil, "libssh can't listen on unix sockets over there", "EUSAGE", 'transport="openssh" can'
+        return nil, "libssh can't listen on unix sockets over there", "EUSAGE",
+            'an agent can (this machine was opened with agent=false, or has none), and transport="openssh"'
     end
     host = host == nil and "127.0.0.1" or host == "*" and "" or host
     if port == 0 and not any then return listen_anywhere(self, host) end
