@@ -43,15 +43,16 @@ local function check_pattern(pattern)
     if not ok then err.usage("pgrep: %s: %s", text:gsub("^.-: ", ""), pattern) end
 end
 
---- Those whose command line matches a Lua pattern, without the process that looks.
+--- Those whose command line matches a Lua pattern, without the process that looks, and our own that watch others.
 ---@param v rshell.View
 ---@param pattern string
 ---@return rshell.ProcessInfo[]
 function M.grep(v, pattern)
     check_pattern(pattern)
     local own, found = view.ask(v, "host", "pid"), {}
+    local is_ours = require "rshell.bare.shell".is_ours
     for _, p in ipairs(M.list(v)) do
-        if p.pid ~= own and p.args:find(pattern) then found[#found + 1] = p end
+        if p.pid ~= own and p.args:find(pattern) and not is_ours(p.args) then found[#found + 1] = p end
     end
     return found
 end

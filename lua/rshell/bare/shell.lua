@@ -103,6 +103,17 @@ function Shell:line(program, nonce, pty)
     return M.line(fed), body
 end
 
+local CODED = 'eval "$(printf %b "$1")" sh '
+
+--- True for the command line of a shell of ours that serves a program: the program's words are in it, too.
+---@param args string
+function M.is_ours(args)
+    local program = args:match "^%S*sh %-c (.*)$"
+    if not program then return false end
+    if program:sub(1, #CODED) == CODED then program = program:sub(#CODED + 1) end
+    return program:find(FUNCTION) ~= nil and program:sub(1, 100):find("rs" .. ("%x"):rep(16)) ~= nil
+end
+
 --- sh code that sets $1 ... to these words.
 function M.set_args(args)
     if not args or #args == 0 then return "" end
