@@ -387,7 +387,25 @@ function members:popen(opts) return runner().popen(plan("popen", self, {n = 0}, 
 function members:lines(...) return require "rshell.loops".lines(plan("lines", self, table.pack(...))) end
 function members:iter(...) return require "rshell.loops".iter(plan("iter", self, table.pack(...))) end
 
-local function call(self, ...) return runner().output(plan("call", self, table.pack(...))) end
+-- The commands whose words were bound by c.word: what c:word(...) calls has c itself for its first argument.
+local bound_to = setmetatable({}, {__mode = "k"})
+
+--- c:word(...) was meant as a method that commands don't have.
+local function check_method(s, c)
+    local owner = c ~= nil and bound_to[s]
+    if not owner or test(c) ~= owner then return end
+    local name = s.stages[1].argv[#s.stages[1].argv]
+    err.raise {
+        kind = "usage", message = ("commands have no method '%s'%s"):format(name, near.suffix(name, members)),
+        hint = ('options are given with c:with{...}; as an argument it is c:bind("%s")'):format(name),
+    }
+end
+
+local function call(self, ...)
+    local s = test(self)
+    if s then check_method(s, (...)) end
+    return runner().output(plan("call", self, table.pack(...)))
+end
 
 -- ---- operators ----
 
@@ -473,7 +491,11 @@ end
 
 function mt.__index(self, key)
     if fields[key] then return fields[key](test(self)) end
-    return method(self, key) or members.bind(self, key)
+    local found = method(self, key)
+    if found then return found end
+    local c = members.bind(self, key)
+    if type(key) == "string" and key:find "^[%a_][%w_]*$" then bound_to[test(c)] = test(self) end
+    return c
 end
 
 --- A pipeline has no argv to bind to: what is no member is a mistake.

@@ -70,11 +70,15 @@ function mt.__band(a, b)
     return M.apply(a, b)
 end
 
---- FG(c) runs; FG{...} is the modifier with options.
-function mt.__call(self, x)
+local function with(name, opts)
+    return make {name = name, opts = options.check(name, opts, known_options(name))}
+end
+
+--- FG(c) runs, and so does FG(c, {...}); FG{...} is the modifier with options.
+function mt.__call(self, x, opts)
     local m = test(self)
-    if type(x) ~= "table" or getmetatable(x) then return M.apply(x, self) end
-    return make {name = m.name, opts = options.check(m.name, x, known_options(m.name))}
+    if type(x) == "table" and not getmetatable(x) then return with(m.name, x) end
+    return M.apply(x, opts ~= nil and with(m.name, opts) or self)
 end
 
 function mt.__tostring(self) return test(self).name end

@@ -95,7 +95,11 @@ end
 
 function STEPS.exec(stage, text, name, s)
     local program = stage.argv[1]
-    if name == "ENOENT" and not program:find("/", 1, true) then return no_program(s, stage) end
+    if name == "ENOENT" and not program:find("/", 1, true) then
+        local hint = program:find "%S%s+%S"
+            and "a program's arguments stand apart, as in m.ls('-l'); m:sh(line) runs a line"
+        return no_program(s, stage), nil, hint or nil
+    end
     if name == "ENOEXEC" then
         return ("can't run %s: it is no program that the system knows"):format(program), nil,
             "a script needs a first line like #!/bin/sh, or is run as m.cmd.sh[file]"

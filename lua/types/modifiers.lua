@@ -2,6 +2,7 @@
 
 ---How a command runs: `c & FG`, or `FG(c)` as a statement; with options `c & TF{retcode=1}`.
 ---@class rshell.Modifier
+---@overload fun(command: rshell.Runnable, options?: rshell.ModifierOptions): any
 ---@operator call(rshell.Runnable): any
 ---@operator call(rshell.ModifierOptions): rshell.Modifier
 

@@ -124,6 +124,9 @@ spec.test("names that an object doesn't have are usage errors, with what may hav
     end
     for _, case in ipairs {
         {OBJECTS.Task, "awiat", "a task has no member 'awiat', did you mean 'await'?"},
+        {m:path "/x", "basename", "a path has no member 'basename', did you mean 'name'?"},
+        {m:path "/x", "readlines", "a path has no member 'readlines', did you mean 'lines'?"},
+        {process, "returncode", "a process has no member 'returncode', did you mean 'code'?"},
         {OBJECTS.Task, "stauts", "a task has no member 'stauts', did you mean 'status'?"},
         {OBJECTS.Task, 1, "a task has no member '1'"},
         {process.stdin, "wriet", "a stream has no member 'wriet', did you mean 'write'?"},

@@ -604,6 +604,24 @@ end)
 
 spec.test("a method of machines that isn't there", function(t)
     t.match(t.raises("usage", function() m:uptme() end).hint, "no method 'uptme'.*m%.uptme%(")
+    t.match(t.raises("usage", function() m:put("a", "b") end).hint, "did you mean 'upload'")
+    t.match(t.raises("usage", function() m:run "ls" end).hint, "did you mean 'sh'")
+end)
+
+spec.test("a method of commands that isn't there", function(t)
+    local ls = m.ls
+    local e = t.raises("usage", function() ls:with_cwd "/" end)
+    t.match(e.message, "no method 'with_cwd', did you mean 'with'")
+    t.match(e.hint, "c:bind%(\"with_cwd\"%)")
+    t.raises("usage", function() ls["-l"]:nohup() end)
+    t.raises("usage", function() ls:formulate(m.cat) end)
+    t.eq(m.echo["a"](m.echo), "a echo\n", "another command may be an argument")
+    t.eq(m.echo.a "b", "a b\n")
+end)
+
+spec.test("a line where a program's name is expected", function(t)
+    t.match(t.raises("notfound", m["ls -l"]).hint, "m:sh%(line%)")
+    t.eq(t.raises("notfound", m["no-such-program"]).hint, nil)
 end)
 
 spec.test("commands don't change", function(t)

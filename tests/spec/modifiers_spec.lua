@@ -53,6 +53,10 @@ spec.test("options of modifiers", function(t)
     t.eq(m:sh "test -t 0" & TF {pty = true}, true)
     t.raises("timeout", function() return m.sleep["1000"] & TF {timeout = 0.1} end)
     t.raises("timeout", function() return m.sleep["1000"] & RETCODE {line_timeout = 0.1} end)
+    t.eq(TF(m["false"], {retcode = 1}), true)
+    t.eq(RETCODE(m:sh "exit $(umask)", {umask = "0007"}), 7)
+    t.raises("usage", TF, m["true"], {retcodes = 1})
+    t.raises("usage", TF, m["true"], 1)
 end)
 
 spec.table("options that are wrong", {

@@ -208,6 +208,12 @@ spec.test("many connections at once", function(t)
     server:await()
 end)
 
+spec.test("a port in quotes", function(t)
+    local e = t.raises("usage", m.connect_sock, m, "8080")
+    t.match(e.message, "a port is a number: 8080, not \"8080\"")
+    t.match(e.hint, "%./8080")
+end)
+
 spec.test("misuse", function(t)
     for _, bad in ipairs {-1, 65536, 1.5, true, {}, "", "a\0b"} do
         t.raises("usage", m.listen, m, bad)

@@ -296,6 +296,12 @@ spec.test("a tunnel outlives the task that made it", function(t)
     t.eq(c:read("l", 5), "<x>")
 end)
 
+spec.test("a port in quotes", function(t)
+    local e = t.raises("usage", m.tunnel, m, "8080", 80)
+    t.match(e.message, "a port is a number: 8080, not \"8080\"")
+    t.match(e.hint, "%./8080")
+end)
+
 spec.test("misuse", function(t)
     for _, bad in ipairs {-1, 65536, 1.5, true, ""} do
         t.raises("usage", m.tunnel, m, bad, 80)
