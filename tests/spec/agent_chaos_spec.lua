@@ -140,13 +140,13 @@ local STEPS = {
     {"late in the image", "up", function(n) return n.up_all - IMAGE // 10 end, clean = true},
     {"where the image ends", "up", function(n) return n.up_all - 1000 end, clean = true},
     {"before its HELLO comes", "down", function(n) return n.down + 150 end, clean = true},
-    -- It comes in a packet more, or one less, than the one that was measured.
     {"before its answer comes", "down", function(n) return n.down_all - 80 end, clean = true},
     {"after its answer", clean = true},
 }
 
-local function reached(lane, direction, bytes)
-    return programs.wait_for(function() return lane.link:stat()[direction] >= bytes end)
+--- Where the answer has come in fewer packets than when it was measured, all has.
+local function reached(lane, direction, bytes, answer)
+    return programs.wait_for(function() return lane.link:stat()[direction] >= bytes or answer.done end)
 end
 
 --- Does it, and sees how long all that is not to be ignored takes to go.
@@ -165,11 +165,12 @@ local function break_start(lane, step, way)
     local p = way.other and child(lane)
     local m = not p and open(lane)
     local waiter = m and rshell.spawn(m.echo, "x")
+    local answer = waiter or rshell.spawn(function() return p.stdout:read "l" end)
     if direction then
-        seen.reached = reached(lane, direction, at)
+        seen.reached = reached(lane, direction, at, answer)
         rshell.sleep(0.05) -- until what has come is read over there
     else
-        seen.reached = waiter and waiter:await(LATEST) or p and p.stdout:read "l"
+        seen.reached = answer:await(LATEST)
     end
     seen.files = step.clean and leftovers.files(lane.who, before) or {}
     local going = break_it(lane, way, p, before)
@@ -178,7 +179,10 @@ local function break_start(lane, step, way)
     if waiter then seen.ok, seen.value = pcall(waiter.await, waiter, LATEST) end
     if way.spared then m:close() end
     seen.gone, seen.left = going:await()
-    if p then p:close() end
+    if p then
+        pcall(answer.await, answer, LATEST)
+        p:close()
+    end
     if m then m:close() end
     return seen
 end

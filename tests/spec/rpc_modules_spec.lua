@@ -178,6 +178,8 @@ spec.test("misuse is a usage error, and names the function as it was called", fu
     end
     t.eq(error_of(fs.stat, nil).message, "fs.stat: bad argument #1 (string expected, got nil)")
     t.match(error_of(fs.stat, "a\0b").message, "can't hold a NUL byte")
+    t.match(error_of(function() return conn.modules.hash.sha1() end).message, "bad argument #1 to '[%a.]*sha1'")
+    t.match(error_of(function() return conn.builtins.string.rep() end).message, "bad argument #1 to '[%a.]*rep'")
     t.match(error_of(conn.execute, conn, "os.execute {}").message, "bad argument #1 to 'execute'")
     t.match(error_of(conn.execute, conn, "io.popen()").message, "bad argument #1 to 'popen'")
 end)
