@@ -216,9 +216,10 @@ local function module(b, name)
     })
 end
 
+--- Where the connection was lost before, whoever waits learns that, and not that it was closed here.
 function Backend:close()
     self.closed = true
-    if self.peer then self.peer:close "closed" end
+    if self.peer then self.peer:close(self.connector.broken() or "closed") end
 end
 
 local MODULES = {fs = true, proc = true, net = true, host = true}
