@@ -40,13 +40,12 @@ spec.test("a C module finds the Lua API in the program", function(t)
 end)
 
 -- Tables that few use are made when they are used.
-spec.test("loading a module is little work: every connection waits for it", function(t)
+spec.test("loading a module is little work: every start and every connection waits for it", function(t)
     local root = arg[0]:gsub("[^/]*$", "") .. "../../lua/"
-    local list = here:sh("cd \"$1\" && find rshell/ssh rshell/bare rshell/sftp rshell/agent rshell/rpc -name '*.lua'",
-        root)()
+    local list = here:sh("cd \"$1\" && find rshell shared -name '*.lua'", root)()
     local steps = 0
     for file in list:gmatch "[^\n]+" do
-        local module = file:gsub("/init%.lua$", ""):gsub("%.lua$", ""):gsub("/", ".")
+        local module = file:gsub("^shared", "rshell/shared"):gsub("/init%.lua$", ""):gsub("%.lua$", ""):gsub("/", ".")
         local before = steps
         debug.sethook(function() steps = steps + 100 end, "", 100)
         local ok = pcall(require, module)

@@ -16,10 +16,17 @@ local function set_of(pattern)
     return set
 end
 
-local CLASSES = {
-    d = set_of "%d", D = set_of "%D", w = set_of "[%w_]", W = set_of "[^%w_]", s = set_of "%s", S = set_of "%S",
-}
-local ANY = set_of "."
+local PATTERNS = {d = "%d", D = "%D", w = "[%w_]", W = "[^%w_]", s = "%s", S = "%S", any = "."}
+
+-- Each is made when it is first needed: most expressions need none.
+local CLASSES = setmetatable({}, {
+    __index = function(t, name)
+        local pattern = PATTERNS[name]
+        if not pattern then return nil end
+        t[name] = set_of(pattern)
+        return t[name]
+    end,
+})
 local QUANTIFIERS = {["*"] = {0}, ["+"] = {1}, ["?"] = {0, 1}}
 
 -- ---- parsing: nodes are {set=}, {cat=list}, {alt=list}, {rep=node, min, max}, {at=} ----
@@ -93,7 +100,7 @@ function Parser:atom()
     self.pos = self.pos + 1
     if c == "(" then return self:group() end
     if c == "[" then return self:class() end
-    if c == "." then return {set = ANY} end
+    if c == "." then return {set = CLASSES.any} end
     if c == "^" then return {at = "start"} end
     if c == "$" then return {at = "end"} end
     if c == "\\" then return {set = (self:escape())} end
