@@ -12,6 +12,7 @@ local opened = require "rshell.opened"
 local options = require "rshell.shared.options"
 local sockets = require "rshell.sockets"
 local task = require "rshell.task"
+local view = require "rshell.view"
 
 local M = {}
 
@@ -109,6 +110,7 @@ end
 ---@return rshell.Tunnel
 function M.new(v, lport, dport, opts)
     opts = options.check("tunnel", opts, OPTIONS)
+    view.check(v)
     local from, to = here(), v
     if opts.reverse then from, to = to, from end
     local t = {view = v, from = from, to = to, reverse = opts.reverse or false, dhost = opts.host}

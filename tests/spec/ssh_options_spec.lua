@@ -79,6 +79,7 @@ spec.test("cwd below the home folder; what is left of a machine that was closed"
         local fresh = open(nil, {agent = agent})
         fresh:close()
         t.match(tostring(fresh.env), "^environment of .* %(closed%)$")
+        t.raises("closed", fresh.tunnel, fresh, 0, 80)
         t.match(tostring(fresh.cwd), "^working directory of .* %(closed%)$")
         m:close()
         t.eq(tostring(m.cwd), tostring(dir))
