@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <uv.h>
 
-enum { MAX_THREADS = 64 };
+/* What is needed of a stack is known; the limit for programs (ulimit -s) may be less, or more than there is (ulimit -v). */
+enum { MAX_THREADS = 64, STACK = 512 * 1024 };
 
 typedef struct queue {
     rs_pool_work *first, **last;
@@ -110,7 +111,8 @@ static int add_thread(struct rs_pool *p)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int err = uv_thread_create(&p->threads[p->n], worker, p);
+    static const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK};
+    int err = uv_thread_create_ex(&p->threads[p->n], &options, worker, p);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!err)
         p->n++;
