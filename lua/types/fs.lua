@@ -312,7 +312,7 @@ function fs.truncate(path, size) end
 function fs.mkdir(path, opts) end
 
 ---@class rshell.FsMktempOptions
----@field dir? string $TMPDIR, or /tmp
+---@field dir? string $TMPDIR where that is a folder that can be used, or /tmp
 
 ---A new folder that nobody else can enter.
 ---@param prefix? string of its name, "rshell-"

@@ -112,10 +112,18 @@ int rs_fs_mkdir(const char *path, const rs_fs_mkdir_opts *o)
     return err;
 }
 
+/* $TMPDIR, where that names a folder of use. */
+static const char *temp_place(void)
+{
+    const char *dir = getenv("TMPDIR");
+    struct stat st;
+    bool good = dir && *dir == '/' && stat(dir, &st) == 0 && S_ISDIR(st.st_mode) && access(dir, W_OK | X_OK) == 0;
+    return good ? dir : "/tmp";
+}
+
 int rs_fs_mktemp_dir(const char *dir, const char *prefix, char **out)
 {
-    const char *given = dir ? dir : getenv("TMPDIR");
-    const char *in = given && *given ? given : "/tmp";
+    const char *in = dir && *dir ? dir : temp_place();
     for (int i = 0; i < 100; i++) {
         char name[32], *path;
         int err = rs_fs_temp_name(name);

@@ -40,7 +40,9 @@ guard() {
       done ) & ) </dev/null >/dev/null 2>&1
 }
 cd / ; umask 077
-t=${1:-${TMPDIR:-/tmp}}
+t=$1
+[ "$t" ] || case ${TMPDIR-} in /*) [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ] && [ -x "$TMPDIR" ] && t=$TMPDIR;; esac
+t=${t:-/tmp}
 [ -d "$t" ] || { missing "$t"; [ -e "$t" ] && w=ENOTDIR; die $w; }
 mkdir "$t/$2" || { denied "$t/$2"; die $w; }
 guard "$t/$2"
