@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "agent/guard.h"
 #include "agent/heap.h"
@@ -27,6 +28,7 @@
 #include "wire/codec_bulk.h"
 
 static const double END_WAIT = 0.6; /* seconds that left processes have; KILL comes after 0.5 */
+enum { FEWEST_FILES = 24 };         /* it has a dozen, and each program three */
 static const double UNWIND = 1.0;   /* seconds that tasks have at the end: all is gone 2 s after the link */
 
 /* A searcher for `require`: pushes the embedded module's chunk. */
@@ -115,6 +117,17 @@ static void listen_to_nudges(void)
     sigaction(SIGURG, &act, NULL);
 }
 
+/* With fewer descriptors it would answer and then fail at nearly everything: a shell does better. */
+static bool has_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= FEWEST_FILES)
+        return true;
+    fprintf(stderr, "rshell-agent: it may open %d files, and needs %d (ulimit -n)\n", (int)limit.rlim_cur,
+            FEWEST_FILES);
+    return false;
+}
+
 /* It is gone when its link is, and what it has started with it. */
 static void begin_service(int argc, char **argv)
 {
@@ -130,8 +143,11 @@ int main(int argc, char **argv)
     rs_fds_claim();
     rs_fds_raise();
     bool context = argc > 1 && !strcmp(argv[1], "rpc");
-    if (context || (argc > 1 && !strcmp(argv[1], "serve")))
+    if (context || (argc > 1 && !strcmp(argv[1], "serve"))) {
+        if (!has_descriptors())
+            return 1;
         begin_service(argc, argv);
+    }
     if (context) /* it ends with its link, and takes its guard with it; who is stuck is killed */
         signal(SIGTERM, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
