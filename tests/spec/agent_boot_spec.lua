@@ -45,6 +45,9 @@ local WORLDS = {
     ["a full /tmp"] = "limit ro /dev/shm; new_tmp size=64k,mode=1777",
     ["full everywhere"] = 'new_tmp size=64k,mode=1777; full /dev/shm /var/tmp "$bed/home"',
     ["no /proc"] = "mount -t tmpfs none /proc",
+    ["mksh at /bin/sh"] = 'mount --bind "$(command -v mksh)" "$(readlink -f /bin/sh)"',
+    ["zsh at /bin/sh"] = 'mount --bind "$(command -v zsh)" "$(readlink -f /bin/sh)"',
+    ["bash at /bin/sh, and no /proc"] = 'mount --bind /bin/bash "$(readlink -f /bin/sh)"; mount -t tmpfs none /proc',
 }
 
 local worlds = {}
@@ -77,6 +80,14 @@ for _, name in ipairs {"uname", "mkdir", "rm", "chmod", "dd", "cat", "sh", "echo
     (tools / name):symlink(tostring(here:which(name)))
 end
 
+local few = tostring(bin / "few")
+here.mkdir(few)
+for _, name in ipairs {"echo", "env", "grep", "sh", "sort"} do
+    (here:path(few) / name):symlink(tostring(here:which(name)))
+end
+
+local function start_up(text) return {[".bashrc"] = text .. "\n"} end
+
 -- bash reads .bashrc under sshd, csh .cshrc, fish its own.
 local CASES = {
     {"login shell dash", shell = "/bin/dash", home = NOISE},
@@ -89,13 +100,26 @@ local CASES = {
         home = {[".cshrc"] = "umask 027\necho hello\n"}},
     {"login shell fish, umask 077", shell = "/usr/bin/fish", umask = "0077",
         home = noisy(".config/fish/config.fish", "umask 077")},
+    {"login shell zsh, umask 077", shell = tostring(here:which "zsh"), umask = "0077",
+        home = noisy(".zshenv", "umask 077")},
+    {"a restricted shell", shell = "/bin/rbash", dead = "denied", why = "nothing but SFTP"},
+    {"a restricted shell, agent=true", shell = "/bin/rbash", must = true, why = "restricted"},
+    {"no login", shell = "/usr/sbin/nologin", dead = "denied", why = "nothing but SFTP"},
+    {"mksh at /bin/sh"}, {"zsh at /bin/sh"}, {"bash at /bin/sh, and no /proc", sanitized = false},
     {"a server that isn't OpenSSH's", dropbear = true},
+    {"a server that isn't OpenSSH's, and much noise", loud = true},
+    {"a server that gives files only", sftp = true, dead = "denied", why = "nothing but SFTP"},
+    {"a server that gives files only, agent=true", sftp = true, must = true, why = "allows sftp"},
 
     {"no home", home = false},
     {"a HOME that isn't there", home = environment "HOME=/nowhere/at all"},
-    {"TMPDIR isn't there, and has blanks", home = environment "TMPDIR=/tmp/no such  folder"},
-    {"TMPDIR is relative", home = environment "TMPDIR=some/where"},
-    {"TMPDIR is empty", home = environment "TMPDIR="},
+    {"TMPDIR isn't there, and has blanks", home = environment "TMPDIR=/tmp/no such  folder", temp = "/tmp"},
+    {"TMPDIR is relative", home = environment "TMPDIR=.ssh", temp = "/tmp"},
+    {"TMPDIR is empty", home = environment "TMPDIR=", temp = "/tmp"},
+    {"TMPDIR is a file", home = environment "TMPDIR=/etc/passwd", temp = "/tmp"},
+    {"TMPDIR is somebody else's", home = environment "TMPDIR=/root", temp = "/tmp"},
+    {"TMPDIR has quotes and a line's end", shell = "/bin/bash", temp = "/it's \"q\"\n $x",
+        home = start_up [[export TMPDIR=$HOME/"it's "'"q"'$'\n'' $x'; mkdir -p "$TMPDIR"]]},
     {"XDG_RUNTIME_DIR with blanks", lands = "/a  run dir/",
         home = {[".ssh/rc"] = 'mkdir -p "$HOME/a  run dir"', [".bashrc"] = 'export XDG_RUNTIME_DIR="$HOME/a  run dir"'},
         shell = "/bin/bash"},
@@ -107,12 +131,27 @@ local CASES = {
         home = environment "GZIP=-v\nPOSIXLY_CORRECT=1\nIFS=x/\nCDPATH=/usr\nENV=/nowhere\nLC_ALL=xx_YY.UTF-8"},
     {"variables with short names",
         home = environment(("abcdefghijklmnopqrstuvwxyzNPT"):gsub(".", "%0=exported %0\n"))},
-    {"much noise", shell = "/bin/bash", home = {[".bashrc"] = "seq 1 30000\nseq 1 30000 >&2\n"}},
+    {"much noise", shell = "/bin/bash", home = start_up "seq 1 30000\nseq 1 30000 >&2"},
+    {"noise that isn't text", shell = "/bin/bash", home = start_up "head -c 1000000 /dev/urandom"},
+    {"a long line of noise, into which ours falls", shell = "/bin/bash",
+        home = start_up "head -c 65525 /dev/zero | tr '\\0' x"},
+    {"start-up files that show what is run", merged = true, shell = "/bin/bash",
+        home = start_up "exec 2>&1\nset -xv"},
+    {"a shell without stderr", shell = "/bin/bash", home = start_up "exec 2>&-"},
+    {"a PATH in which nothing of use is", home = environment("PATH=" .. few)},
     {"no gzip", home = environment("PATH=" .. tostring(tools))},
-    {"no large files", shell = "/bin/bash", home = {[".bashrc"] = "ulimit -f 10\n"}, why = "no room for the agent"},
-    {"no processes", shell = "/bin/bash", home = {[".bashrc"] = "ulimit -u 2\n"}, dead = "io",
+    {"no large files", shell = "/bin/bash", home = start_up "ulimit -f 10", why = "no room for the agent"},
+    {"no files with anything in them", shell = "/bin/bash", home = start_up "ulimit -f 0",
+        why = "no room for the agent"},
+    {"no processes", shell = "/bin/bash", home = start_up "ulimit -u 2", dead = "io",
         why = "no more processes can be started"},
-    {"start-up files that wait for more input", shell = "/bin/bash", home = {[".bashrc"] = "cat >/dev/null\n"},
+    {"few files at once", shell = "/bin/bash", home = start_up "ulimit -n 16",
+        why = "the agent did not answer: .*ulimit"},
+    {"little memory for data", shell = "/bin/bash", home = start_up "ulimit -d 6000", sanitized = false},
+    {"no memory for stacks", shell = "/bin/bash", home = start_up "ulimit -s unlimited -v 30000", sanitized = false},
+    {"start-up files that wait for more input", shell = "/bin/bash", home = start_up "cat >/dev/null",
+        seconds = 8, dead = "timeout", why = "its shell did not answer within 8 s"},
+    {"start-up files that never end", shell = "/bin/bash", home = start_up "sleep 1000",
         seconds = 8, dead = "timeout", why = "its shell did not answer within 8 s"},
 
     {"no programs in /dev/shm and /tmp", lands = "/var/tmp/"},
@@ -131,10 +170,12 @@ local CASES = {
 
 local plain <close> = beds.new {config = {"PermitUserEnvironment yes"}}
 local other <close> = beds.odd "dropbear"
+local files_only <close> = beds.odd "sftp_only"
+local loud <close> = beds.new {dropbear = true, shell = "/bin/bash", home = start_up "seq 1 30000\nseq 1 30000 >&2"}
 
 --- A server, and an account there.
 local function place(c)
-    local bed = worlds[c.world or c[1]] or c.dropbear and other
+    local bed = worlds[c.world or c[1]] or c.dropbear and other or c.loud and loud or c.sftp and files_only
     if bed then return bed, bed.user, bed.home end
     return plain, plain:add_account {shell = c.shell, home = c.home}
 end
@@ -151,17 +192,23 @@ end)
 -- What the account's programs find: its umask, folder and environment, but for the port that we came from.
 local SETTINGS = "umask; pwd; env | grep -v '^SSH_C' | LC_ALL=C sort"
 
+--- Where its temporary folders are.
+local function temp_place(m)
+    local dir <close> = m:tempdir()
+    return tostring(dir.parent)
+end
+
 --- The same without an agent. So start-up files have made what they make when the folders are looked at.
-local function reference(bed, user)
+local function reference(c, bed, user)
     local m <close> = ssh(user .. "@127.0.0.1", bed:options {user = user})
-    return m:sh(SETTINGS):text()
+    return {settings = m:sh(SETTINGS):text(), temp = c.temp and temp_place(m)}
 end
 
 --- What is told by a machine whose first operation this is.
-local function ask(m, files)
+local function ask(c, m, files)
     local seen = {echo = m.echo "x", backend = m.backend}
     seen.files = files()
-    seen.settings = m:sh(SETTINGS):text()
+    seen.settings, seen.temp = m:sh(SETTINGS):text(), c.temp and temp_place(m)
     if seen.backend == "agent" then
         seen.exe = tostring(here:path("/proc", m:sh "echo $PPID":text(), "exe"):readlink())
     end
@@ -172,17 +219,17 @@ local function visit(c, bed, who, before)
     local opts = bed:options {user = who.user}
     opts.agent, opts.connect_timeout = c.must, c.seconds
     local m <close> = ssh(who.user .. "@127.0.0.1", opts)
-    local ok, seen = pcall(ask, m, function() return leftovers.files(who, before) end)
+    local ok, seen = pcall(ask, c, m, function() return leftovers.files(who, before) end)
     return ok and seen or {error = seen}
 end
 
 local function look(c)
     local bed, user, home = place(c)
     local who = {user = user, home = home, inside = {"nsenter", "-t", tostring(bed.server.pid), "-m"}}
-    local settings = not c.dead and reference(bed, user)
+    local expected = not (c.dead or c.must) and reference(c, bed, user)
     local before = leftovers.list(who)
     local seen = visit(c, bed, who, before)
-    seen.reference, seen.notices = settings, notices[user .. "@127.0.0.1"] or {}
+    seen.expected, seen.notices = expected, notices[user .. "@127.0.0.1"] or {}
     seen.gone, seen.left = leftovers.gone(who, before)
     return seen
 end
@@ -223,8 +270,10 @@ spec.table("an agent where there is", CASES, function(t, c)
         if seen.error then error(seen.error, 0) end
         t.eq(seen.echo, "x\n")
         t.same(seen.files, {})
-        t.eq(seen.settings, seen.reference)
-        t.eq(seen.settings:match "^%d+", c.umask or "0022");
+        if not c.merged then t.eq(seen.settings, seen.expected.settings) end
+        t.eq(seen.temp, seen.expected.temp)
+        if c.temp then t.eq(seen.temp:sub(-#c.temp), c.temp) end
+        t.eq(tonumber(seen.settings:match "^%d+", 8), tonumber(c.umask or "0022", 8));
         (c.why and falls_back or serves)(t, c, seen)
     end
     t.ok(seen.gone, seen.left)

@@ -94,7 +94,7 @@ local function start(b, begin)
         return self
     end
     self:close "it did not answer"
-    return nil, "the agent did not answer: " .. (err.is(e) and e.message or tostring(e))
+    return nil, "the agent did not answer: " .. (self.why or err.is(e) and e.message or tostring(e))
 end
 
 --- Starts one, in a task of its own: who wants something of it says so meanwhile, behind the image.
@@ -133,8 +133,10 @@ end
 function Backend:give_up(reason)
     local no_shell = self.connector.no_shell and self.connector.no_shell()
     if self.must or no_shell then
+        local served = reason:find "^no POSIX shell" and "`rshell doctor` tells what answers there"
+            or "without agent=true its shell and tools serve"
         err.raise {kind = "usage", host = self.conn.name, message = "no agent can run there: " .. reason,
-            hint = no_shell or "without agent=true its shell and tools serve"}
+            hint = no_shell or served}
     end
     self.reason, self.conn.reason, self.conn.kind = reason, reason, "bare"
     self:shell()

@@ -99,7 +99,7 @@ function Shell:line(program, nonce, pty)
     local line = self:plain(program) or M.line(program, self:limit())
     if line then return line end
     local body = "{ " .. program .. "\n}"
-    local fed = pty and FED_PTY:format(nonce, #body, #body) or FED:format(#body, #body)
+    local fed = pty and FED_PTY:format(M.spoken(nonce), #body, #body) or FED:format(#body, #body)
     return M.line(fed), body
 end
 
@@ -126,13 +126,19 @@ local function new_nonce()
     return ("rs%016x"):format(math.random(0))
 end
 
+--- How a program says a nonce. A shell that shows what it runs (set -x) doesn't show the nonce by that.
+---@param nonce string
+function M.spoken(nonce)
+    return (nonce:gsub("^..", '%0""'))
+end
+
 --- sh code that ends the noise, and tells the words. To be run once, before anything of the program's is printed.
 ---@param nonce string
 ---@param words string sh words
 ---@param pty any
 function M.head(nonce, words, pty)
-    local head = ('echo %s "$SHELL" %s;'):format(nonce, words)
-    return pty and head or head .. ("echo %s>&2;"):format(nonce)
+    local head = ('echo %s "$SHELL" %s;'):format(M.spoken(nonce), words)
+    return pty and head or head .. ("echo %s>&2;"):format(M.spoken(nonce))
 end
 
 --- Reads up to the line with the nonce: what follows it in that line; nil and all that came when there is none.
