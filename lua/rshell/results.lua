@@ -88,6 +88,7 @@ end
 
 local function message_of(raised)
     if err.is(raised) then return tostring(raised.message or raised.kind) end
+    if type(raised) == "table" and not getmetatable(raised) then return value_text(raised) end
     return tostring(raised)
 end
 

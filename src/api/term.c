@@ -26,6 +26,7 @@ static int l_open(lua_State *L)
     int fd = open_tty();
     if (fd < 0)
         return rs_error_edge(L, fd);
+    rs_lstream_register(L);
     rs_lstream_push_fd(L, fd, true);
     return 1;
 }

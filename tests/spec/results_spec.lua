@@ -54,9 +54,11 @@ spec.table("the status is told by the kind of the error", {
 end)
 
 spec.test("anything can be raised", function(t)
-    local r = results.new {"a", "b"}
+    local r = results.new {"a", "b", "c"}
     results.failed(r, "a", "text")
     results.failed(r, "b", nil)
+    results.failed(r, "c", {code = 3})
+    t.match(tostring(r.c), '^c: failed\n{"code":3}$')
     t.eq(r.a.error, "text")
     t.eq(r.b.status, "failed")
     t.match(tostring(r.a), "^a: failed\ntext$")
