@@ -179,6 +179,10 @@ spec.table("sudo: set to", {
     t.eq(whoami(m), two)
     local data = ("all of it \0\255\r\n\3\4"):rep(20000)
     t.eq((m.cat << data)() == data, true)
+    local p = m:sh("trap '' TERM HUP; echo ready; sleep $1; sleep $1", seconds(4718)):popen()
+    t.eq(p.stdout:read "l", "ready")
+    m:close()
+    t.ok(programs.wait_for(function() return here.cmd.pgrep:run({"-u", two}) == 1 end), "nothing of it is left")
 end)
 
 -- ---- su, doas ----
@@ -323,6 +327,16 @@ spec.test("via: words, or a function", function(t)
     t.raises("usage", function() return here:via {} end)
     t.raises("usage", function() return here:via(function() return "x" end) end)
     t.raises("notfound", function() return here:via {"rst-no-program"} end)
+end)
+
+spec.test("via: where it is alone with its processes", function(t)
+    local m = here:via {"unshare", "--pid", "--fork", "--mount", "--mount-proc"}
+    t.eq(m:sh "echo $PPID":text(), "1")
+    local p = m:sh("trap '' TERM; setsid sleep $1 & echo ready; sleep $1; sleep $1", seconds(4719)):popen()
+    t.eq(p.stdout:read "l", "ready")
+    t.ok(programs.wait_for(function() return sleepers(4719) == 2 end))
+    m:close()
+    t.ok(programs.wait_for(function() return sleepers(4719) == 0 end), "also what has left its group")
 end)
 
 -- ---- ssh ----

@@ -19,7 +19,7 @@ local ASK_TRIES = 3 -- that somebody who mistypes has, as with sudo itself
 local PATIENCE = 60 -- seconds without a word: accounts may come from far, a wrong password takes its time
 -- Seconds of silence after what looks like a prompt, and after anything else that may be one: the first, and one more,
 -- which nobody answers.
-local QUIET, SILENT = {first = 0.1, more = 1}, {first = 2, more = 10}
+local QUIET, SILENT = {first = 0.1, more = 3}, {first = 2, more = 10}
 local KEPT = 4096
 
 ---@class rshell.inside.Talk
