@@ -1,6 +1,7 @@
 -- An agent's life: it greets, answers calls of the primitives until its link ends, and ends what it has started.
 
 local exports = require "agent.exports"
+local garbage = require "agent.garbage"
 local own = require "rshell.agent.own"
 local peer = require "rshell.shared.peer"
 local rpc = require "rshell.rpc"
@@ -60,8 +61,8 @@ return function(context, file, version)
     end)
     self = peer.new(link:port(context, false), {
         serve = function(target, name, ...) -- 0 is the root; others are objects that were handed out
-            if target == 0 then return root[name](...) end
-            return method(self, target, name, ...)
+            if target == 0 then return garbage.after(root[name](...)) end
+            return garbage.after(method(self, target, name, ...))
         end,
         export = exports.export, import = exports.import,
         on_close = function() ended:notify() end,

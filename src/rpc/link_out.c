@@ -13,6 +13,7 @@ enum {
     PIECE = 64 * 1024,          /* a message's frames are this long, so that others get their turn */
     ROOM_MESSAGE = 1024 * 1024, /* bytes; more waits at its sender */
     ROOM_BULK = 64 * 1024,
+    KEPT = 4 * ROOM_MESSAGE, /* of a lane's memory, when nothing is in it */
 };
 
 #define SEVERAL UINT64_MAX
@@ -53,19 +54,27 @@ static size_t together(const rs_link *k)
     return n;
 }
 
+/* What a big message took is given back once it is gone. */
+static void consume(rs_buf *lane, size_t n)
+{
+    rs_buf_consume(lane, n);
+    if (rs_buf_len(lane) == 0 && lane->cap > KEPT)
+        rs_buf_fini(lane);
+}
+
 /* What was written ends within a frame: how much of that one is left. */
 static void written(rs_link *k, size_t n)
 {
     rs_buf *lane = &k->lanes[k->lane];
     while (n >= k->unfinished) {
         n -= k->unfinished;
-        rs_buf_consume(lane, k->unfinished);
+        consume(lane, k->unfinished);
         k->unfinished = 0;
         if (n == 0)
             return;
         k->unfinished = frame_size(lane);
     }
-    rs_buf_consume(lane, n);
+    consume(lane, n);
     k->unfinished -= n;
 }
 

@@ -100,6 +100,17 @@ spec.test("what no program can be given is an error of one call, whatever its si
     t.eq(m.echo "x", "x\n")
 end)
 
+spec.test("what a big call took over there is given back soon", function(t)
+    if here:path "/proc/self/maps":read():find "libasan" then t.skip "the address sanitizer keeps what is freed" end
+    local m <close> = agent.machine()
+    local status = here:path("/proc", tostring(pid_of(m)), "status")
+    local function resident() return tonumber(status:read():match "VmRSS:%s*(%d+)") end
+    local dir <close> = m:tempdir();
+    (dir / "f"):write(("x"):rep(40 << 20))
+    t.eq(#(dir / "f"):read(), 40 << 20)
+    t.ok(programs.wait_for(function() return resident() < 20000 end), "in KiB")
+end)
+
 spec.test("commands leave nothing open, here and over there", function(t)
     local m <close> = agent.machine()
     local pid = pid_of(m)
