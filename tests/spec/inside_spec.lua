@@ -485,7 +485,7 @@ spec.test("a password is in no command line, environment, log or trace", functio
     t.ok(#errors > 100, "there is a trace")
 end)
 
---- Answers to the questions at a terminal, one by one: the status, and what the terminal has shown.
+--- Answers to the questions at a terminal, one by one, or functions that are called then: the status, and what the terminal has shown.
 local function answer(t, code, answers)
     local p <close> = here[os.getenv "RSHELL"]["-e"][code]:with {env = {NO_COLOR = "1"}}:popen {pty = true}
     local shown, next_one = "", 1
@@ -495,13 +495,16 @@ local function answer(t, code, answers)
                 shown = shown .. block
                 local _, asked = shown:gsub("password for %l+: ", "")
                 if asked >= next_one then
-                    p.stdin:write(answers[next_one] .. "\n")
+                    local given = answers[next_one]
+                    if type(given) == "function" then given() else p.stdin:write(given .. "\n") end
                     next_one = next_one + 1
                 end
             end
         end)
     end)
-    for _, word in ipairs(answers) do t.eq(shown:find(word, 1, true), nil, "it is echoed") end
+    for _, word in ipairs(answers) do
+        if type(word) == "string" then t.eq(shown:find(word, 1, true), nil, "it is echoed") end
+    end
     return p:wait(20), shown
 end
 
@@ -518,6 +521,22 @@ spec.test("a password that wasn't given is asked for at the terminal, without ec
     status, shown = answer(t, code:format(one, "false"), {accounts.password})
     t.eq(status, 0, shown)
     t.match(shown, "^here as root: password for sudo: \r\n0, 0\r\n$")
+end)
+
+spec.test("who is cancelled while a password is asked for leaves the terminal to the next", function(t)
+    accounts:sudoers(("Defaults:%s timestamp_timeout=0\n%s ALL=(ALL) ALL"):format(one, one))
+    local go = here:path(t.tmp(), "go")
+    local status, shown = answer(t, ([[
+        local u, go = here:with{user = %q, cwd = "/"}, here:path(%q)
+        local asking = spawn(u.sudo, u)
+        while not go:exists() do sleep(0.02) end
+        asking:cancel()
+        print(select(2, pcall(asking.await, asking)).kind)
+        local m <close> = u:sudo()
+        print(m.id:text "-u")
+    ]]):format(one, tostring(go)), {function() go:touch() end, accounts.password})
+    t.eq(status, 0, shown)
+    t.match(shown, "cancelled.*password for sudo: \r\n0\r\n$")
 end)
 
 spec.test("three wrong passwords at the terminal are enough", function(t)

@@ -113,6 +113,7 @@ local function attempt(c, how)
     if c.closed then started:close() end
     local ok, runs, t = pcall(talk.hold, {
         next = function(seconds) return started:next(seconds) end, write = function(words) started:write(words) end,
+        asking = function(question) c.question = question end,
         what = c.place.what, host = c.host, password = c.place.password, prompt = how.prompt, program = how.program,
     })
     if ok and runs then
@@ -194,6 +195,7 @@ function M.new(v, place)
     --- Also what is being talked to.
     function connector.close()
         c.closed = true
+        if c.question then c.question:cancel() end
         for started in pairs(c.started) do started:close() end
     end
 

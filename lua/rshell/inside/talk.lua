@@ -12,6 +12,7 @@
 
 local ask = require "rshell.ask"
 local err = require "rshell.shared.error"
+local task = require "rshell.task"
 
 local M = {}
 
@@ -96,7 +97,10 @@ local function typed(t)
     end
     t.tries = (t.tries or 0) + 1
     local said = t.tries > 1 and t:lines()[1]
-    local secret = ask.line(("%s%s: password for %s: "):format(said and said .. "\n" or "", t.host, t.what), false)
+    local prompt = ("%s%s: password for %s: "):format(said and said .. "\n" or "", t.host, t.what)
+    local question <close> = task.spawn(ask.line, prompt, false)
+    t.asking(question)
+    local secret = question:await()
     return secret or t:refuse("auth", "%s asks for a password, and none was typed", t.what)
 end
 
@@ -149,7 +153,8 @@ end
 
 --- Until the program runs: true; false where it has ended instead. Raises kind `auth` for what the account may not.
 --- how: next(seconds), as of rshell.shared.hearing; write(text); what and host (for errors); password (a string or
---- function(prompt)); prompt (that of sudo); program (which some show when they refuse it).
+--- function(prompt)); asking(task), which gets a question to people, to be cancelled when nobody wants to know any more;
+--- prompt (that of sudo); program (which some show when they refuse it).
 ---@param how table
 ---@return boolean, rshell.inside.Talk
 function M.hold(how)
