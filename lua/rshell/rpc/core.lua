@@ -15,6 +15,7 @@ local M = {}
 
 local MEMORY = 512 * 1024 * 1024 -- bytes of its heap, unless something else is wanted
 local START_SECONDS = 30
+local NEWS_SECONDS = 1 -- until it is known why a link has ended
 local LEAVE_SECONDS = 5
 
 ---@class rshell.rpc.Core
@@ -112,6 +113,17 @@ local function await(core, parent, call)
     if not ok then error(e, 0) end
 end
 
+--- Why a context has ended. With the link all of them do: what has happened to that the agent's own peer finds out.
+---@param parent rshell.Peer
+---@param why string
+local function reason(parent, why)
+    local stop = task.now() + NEWS_SECONDS
+    while why == "closed" and not parent.why and task.now() < stop do
+        parent.gone:wait(math.max(0, stop - task.now()))
+    end
+    return parent.why or why
+end
+
 --- A new process over there, with its first words still on their way.
 ---@param s rshell.rpc.Server
 ---@param opts table
@@ -125,7 +137,7 @@ function M.open(s, opts)
     local peer, call = context.open(parent, {
         host = v.conn.name, serve = M.served(core), pack = ship.pack,
         on_event = function(_, which, chunk) to:take(which, chunk) end,
-        explain = function(why) return parent.why or why end, -- with the link all of its contexts end
+        explain = function(why) return reason(parent, why) end,
     }, {protocol = 1, lua = rpc.LUA, keepalive = 0}, function(number)
         return parent:start(0, "context.start", number, settings(v, opts))
     end)
