@@ -534,7 +534,9 @@ end
 function Peer:leave(seconds)
     local stop = task.now() + seconds
     if not self.why then post(self, FRAME.BYE, 0) end
-    while not self.why and task.now() < stop do self.gone:wait(stop - task.now()) end
+    while not self.why and task.now() < stop do
+        self.gone:wait(math.max(0, stop - task.now())) -- less than none would be for ever
+    end
     self:close(CLOSED)
 end
 
