@@ -485,7 +485,8 @@ spec.test("a password is in no command line, environment, log or trace", functio
     t.ok(#errors > 100, "there is a trace")
 end)
 
---- Answers to the questions at a terminal, one by one, or functions that are called then: the status, and what the terminal has shown.
+--- Answers to the questions at a terminal, one by one, or functions that are called then: the status, and what the
+--- terminal has shown.
 local function answer(t, code, answers)
     local p <close> = here[os.getenv "RSHELL"]["-e"][code]:with {env = {NO_COLOR = "1"}}:popen {pty = true}
     local shown, next_one = "", 1

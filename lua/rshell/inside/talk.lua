@@ -98,9 +98,9 @@ local function typed(t)
     t.tries = (t.tries or 0) + 1
     local said = t.tries > 1 and t:lines()[1]
     local prompt = ("%s%s: password for %s: "):format(said and said .. "\n" or "", t.host, t.what)
-    local question <close> = task.spawn(ask.line, prompt, false)
-    t.asking(question)
-    local secret = question:await()
+    local asked <close> = task.spawn(ask.line, prompt, false)
+    t.asking(asked)
+    local secret = asked:await()
     return secret or t:refuse("auth", "%s asks for a password, and none was typed", t.what)
 end
 
@@ -153,7 +153,7 @@ end
 
 --- Until the program runs: true; false where it has ended instead. Raises kind `auth` for what the account may not.
 --- how: next(seconds), as of rshell.shared.hearing; write(text); what and host (for errors); password (a string or
---- function(prompt)); asking(task), which gets a question to people, to be cancelled when nobody wants to know any more;
+--- function(prompt)); asking(task), which gets a question to people, to be cancelled when nobody wants to know;
 --- prompt (that of sudo); program (which some show when they refuse it).
 ---@param how table
 ---@return boolean, rshell.inside.Talk
