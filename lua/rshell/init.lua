@@ -4,6 +4,8 @@ local err = require "rshell.shared.error"
 local near = require "rshell.shared.near"
 local object = require "rshell.object"
 
+near.habits = require "rshell.habits"
+
 ---@class rshell
 local M = {}
 

@@ -33,19 +33,10 @@ local function rank(a, b)
     return a:byte() == b:byte() and 1 or 2
 end
 
--- What others call it: Python, Plumbum, Fabric, sh.
-local ALSO = {
-    as_uri = "uri", basename = "name", cd = "at", cp = "copy", download_file = "download", exec = "sh", execute = "sh",
-    ext = "suffix", extension = "suffix", filename = "name", forward = "tunnel", get = "download", getenv = "get",
-    gid = "stat", hash = "checksum", isdir = "is_dir", isfile = "is_file", islink = "is_symlink", listdir = "list",
-    makedirs = "mkdir", md5 = "checksum", mv = "move", put = "upload", read_bytes = "read", read_text = "read",
-    readlines = "lines", remove = "delete", result = "wait", returncode = "code", rm = "delete", rmtree = "delete",
-    run = "sh", sha256 = "checksum", shell = "sh", system = "sh", terminate = "kill", uid = "stat",
-    upload_file = "upload", with_cwd = "with", with_env = "with", write_bytes = "write", write_text = "write",
-}
+M.habits = {} -- what else a name is called; the program knows some, an agent none
 
 local function has(known, name)
-    if not known[1] then return known[name] ~= nil end
+    if rawget(known, 1) == nil then return rawget(known, name) ~= nil end
     for _, k in ipairs(known) do
         if k == name then return true end
     end
@@ -58,7 +49,7 @@ end
 ---@param most integer? letters that may differ: a third of them
 ---@return string?
 function M.find(name, known, most)
-    local also = ALSO[name]
+    local also = M.habits[name]
     if also and has(known, also) then return also end
     local best, best_d, best_rank
     most = most or math.max(1, #name // 3)
@@ -71,7 +62,7 @@ function M.find(name, known, most)
             best, best_d, best_rank = k, d, r
         end
     end
-    if known[1] then
+    if rawget(known, 1) ~= nil then
         for _, k in ipairs(known) do try(k) end
     else
         for k in pairs(known) do try(k) end

@@ -222,10 +222,11 @@ spec.test("history is there for the next prompt, and searched", function(t)
     two:line "second = 'other'"
     s:keys "C-r"
     s:type "needle"
-    s:see "needle one"
+    s:see "search%)`needle': first = 'needle one'\n$"
     s:keys "Enter"
-    s:ready()
-    s:line ""
+    s:see "'needle one'\nrsh>\n$"
+    s:keys "Enter"
+    s:see "\nrsh>\nrsh>\n$" -- keys between two prompts are shown before the second
     s:keys "Up"
     s:see "rsh> second = 'other'\n$"
     s:keys "C-u"

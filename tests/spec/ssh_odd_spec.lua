@@ -91,6 +91,19 @@ spec.test("MaxSessions 1: where no more connections can be made, work waits its 
     t.eq(m.echo["y"](), "y\n")
 end)
 
+spec.test("MaxSessions 0: an error, not a wait without end", function(t)
+    local bed <close> = beds.new {config = {"MaxSessions 0"}}
+    for _, agent in ipairs {true, false} do
+        local opts = bed:options()
+        if agent then opts.agent = nil else opts.agent = false end
+        local m <close> = ssh("127.0.0.1", opts)
+        for _ = 1, 2 do
+            local e = t.raises("denied", rshell.timeout, 20, m.echo, "x")
+            t.match(e.message, "the server opens no session for this account %(MaxSessions%): .*open failed")
+        end
+    end
+end)
+
 -- ---- new keys after each MB ----
 
 spec.test("RekeyLimit 1M: tens of MB both ways", function(t)

@@ -295,17 +295,17 @@ static void send_stream(side *at)
 }
 
 /* Some are cut in parts, none of which is empty but the last. */
-static int send_text(side *at, char *text, size_t n)
+static int send_text(side *at, const char *text, size_t n)
 {
     struct iovec parts[5];
     int last = 0;
     for (; last < 4 && n > 0 && any(at->w, 2) == 0; last++) {
         size_t len = 1 + any(at->w, n);
-        parts[last] = (struct iovec){text, len};
+        parts[last] = (struct iovec){(char *)text, len};
         text += len;
         n -= len;
     }
-    parts[last] = (struct iovec){text, n};
+    parts[last] = (struct iovec){(char *)text, n};
     return rs_port_send_parts(at->port, RS_FRAME_CALL, at->sent, parts, last + 1);
 }
 

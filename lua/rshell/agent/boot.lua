@@ -22,6 +22,7 @@ local M = {}
 local STDERR_KEPT = 4096
 local PIECE = 65536
 local QUOTED = 200 -- bytes of a line that is shown
+local LAST_SECONDS = 1 -- that the last on stderr may take to come
 local SILENCE = 30 -- seconds that a shell may take for its start-up files
 
 -- @words are filled in. _d: where it lands; _i: its number, so that the next try can go on after it; _f: the file,
@@ -68,6 +69,11 @@ local function listen(ch, keep, number)
             end
         end)
     end)
+end
+
+--- Waits a moment for what is still on its way of what was said: a server may tell earlier that all is over.
+function M.hear_out(said)
+    if said.listener then pcall(said.listener.await, said.listener, LAST_SECONDS) end
 end
 
 --- What is said after the nonce, whatever start-up files print before it: words; nil and the noise without. A long
@@ -144,12 +150,12 @@ function M.try(connector, how)
     local said = {text = ""}
     local begun
     local ok, words, noise = pcall(function()
-        local listener = ch.stderr and listen(ch, said, nonce:sub(3))
+        said.listener = ch.stderr and listen(ch, said, nonce:sub(3))
         local reading = reader(ch, nonce)
         local seconds = how.seconds or SILENCE
         if give(ch, how.image, seconds) then begun = how.begin(ch, said) end
         local head, before = within(seconds, await_head, reading)
-        if head ~= "agent" and listener then pcall(listener.await, listener, 1) end
+        if head ~= "agent" then M.hear_out(said) end
         return head, before
     end)
     if ok and words == "agent" and begun then return begun end

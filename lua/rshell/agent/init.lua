@@ -36,6 +36,7 @@ local function obituary(b, why, said, ch)
     local _, exit = pcall(ch.wait, ch, LAST_SECONDS)
     local lost = b.connector.broken()
     if lost then return lost end
+    if said.text == "" then boot.hear_out(said) end
     local line = said.text:match "([^\r\n]+)%s*$"
     local how = line or exit and exit.signal and "killed by " .. exit.signal
     return how and ("%s (%s)"):format(why, how) or why

@@ -111,7 +111,7 @@ function M.is_ours(args)
     local program = args:match "^%S*sh %-c (.*)$"
     if not program then return false end
     if program:sub(1, #CODED) == CODED then program = program:sub(#CODED + 1) end
-    return program:find(FUNCTION) ~= nil and program:sub(1, 100):find("rs" .. ("%x"):rep(16)) ~= nil
+    return program:find(FUNCTION) ~= nil and program:sub(1, 100):find(M.spoken "rs" .. ("%x"):rep(16)) ~= nil
 end
 
 --- sh code that sets $1 ... to these words.

@@ -76,7 +76,7 @@ local function open_on(lane)
     local open = session:places()
     lane.peak = math.max(lane.peak, open)
     if raw then return raw end
-    lane.limit = lane.peak
+    lane.limit = lane.peak > 0 and lane.peak or nil -- who has refused the first is asked again
     return false, text, name
 end
 
@@ -134,7 +134,9 @@ local function open_channel(c)
         local raw, text, name = try_lanes(c)
         if raw ~= false then return raw, text, name end
         local waited = task.now() - began
-        if c.lanes[1].peak == 0 and text and waited > REFUSED then return nil, text, name end
+        if c.lanes[1].peak == 0 and text and waited > REFUSED then
+            return nil, "the server opens no session for this account (MaxSessions): " .. text, "EPERM"
+        end
         if c.lanes[1].peak > 0 and waited >= PATIENCE and may_add(c) then add_lane(c) else pause(c, began) end
     end
 end
