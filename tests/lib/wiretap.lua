@@ -4,7 +4,7 @@
 --   wiretap.replay(connector, log, random)         -- its agent says what the recorded one said, garbled
 --   local bytes = wiretap.garbled(log, "up", random)
 --
--- A generator of a seed's own says what is garbled, so that a seed shows the same again.
+-- A generator of a seed's own (generator.lua) says what is garbled, so that a seed shows the same again.
 
 local boot = require "rshell.agent.boot"
 local proc = require "rshell.sys.proc"
@@ -15,16 +15,6 @@ local M = {}
 local HEADER = 12
 local CALL = 2
 local PATIENCE = 0.2 -- seconds that the recorded agent waits for what it was told next
-
---- random(n): 1 to n.
----@param seed integer
-function M.generator(seed)
-    local x = seed * 2654435761 % 4294967296
-    return function(n)
-        x = (x * 1664525 + 1013904223) % 4294967296
-        return (x >> 8) % n + 1
-    end
-end
 
 -- ---- recording ----
 

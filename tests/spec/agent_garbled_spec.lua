@@ -5,6 +5,7 @@ package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
 local agent = require "agent"
 local agents = require "rshell.agents"
 local fs = require "rshell.sys.fs"
+local generator = require "generator"
 local leftovers = require "leftovers"
 local log = require "rshell.log"
 local programs = require "programs"
@@ -131,7 +132,7 @@ end
 --- One garbled session; nil, or what is wrong with it.
 local function mislead(seed)
     local m, connector = agent.machine(nil, {must = true})
-    wiretap.replay(connector, recorded, seed and wiretap.generator(seed))
+    wiretap.replay(connector, recorded, seed and generator(seed))
     local ends = run(m)
     m:close()
     return judge(ends), ends
@@ -200,7 +201,7 @@ local function confuse(seed)
     end)
     local last = rshell.spawn(p.stderr.read, p.stderr, "a")
     pcall(function()
-        for _, frame in ipairs(wiretap.garbled(recorded, "up", wiretap.generator(seed))) do p.stdin:write(frame) end
+        for _, frame in ipairs(wiretap.garbled(recorded, "up", generator(seed))) do p.stdin:write(frame) end
         rshell.sleep(0.02) -- for some of it to begin
     end)
     p.stdin:close()

@@ -3,6 +3,7 @@
 package.path = arg[0]:gsub("[^/]*$", "") .. "../lib/?.lua;" .. package.path
 
 local err = require "rshell.shared.error"
+local generator = require "generator"
 local peer = require "rshell.shared.peer"
 local proc = require "rshell.sys.proc"
 local rpc = require "rshell.rpc"
@@ -195,15 +196,6 @@ spec.test("a call in whose writing its connection ends, or others are made, is a
 end)
 
 -- ---- all in any order ----
-
---- Numbers of its own, so that a seed says what is done.
-local function generator(seed)
-    local x = seed * 2654435761 % 4294967296
-    return function(n)
-        x = (x * 1664525 + 1013904223) % 4294967296
-        return (x >> 8) % n + 1
-    end
-end
 
 local SIZES = {0, 1, 100, 5000, 70000, 400000}
 

@@ -6,6 +6,7 @@ local folder = arg[0]:gsub("[^/]*$", "")
 package.path = folder .. "../lib/?.lua;" .. package.path
 
 local agent = require "agent"
+local generator = require "generator"
 local rshell = require "rshell"
 local spec = require "spec"
 
@@ -148,15 +149,6 @@ local function work(random, stop)
             error(("%s: %s"):format(name, tostring(e)), 0)
         end
         if random(100) == 1 then replace(i, random(3)) end
-    end
-end
-
---- Numbers of its own for each task, so that a seed says what is done.
-local function generator(seed)
-    local x = seed * 2654435761 % 4294967296
-    return function(n)
-        x = (x * 1664525 + 1013904223) % 4294967296
-        return (x >> 8) % n + 1
     end
 end
 
