@@ -146,28 +146,34 @@ spec.test("what was recorded is understood", function(t)
     t.ok(done >= 3, done) -- others may come in another order than they had then
 end)
 
---- Those of every seed, some at a time; what is wrong.
-local function mislead_all()
+--- Calls it with every seed, some at a time; what it says is wrong.
+local function each_seed(at_once, try)
     local wrong, seed = {}, FIRST - 1
     local function some()
         while seed < FIRST + SEEDS - 1 do
             seed = seed + 1
             local mine = seed
-            local why = mislead(mine)
+            local why = try(mine)
             if why then wrong[#wrong + 1] = ("seed %d: %s"):format(mine, why) end
-            if mine % 20 == 0 and honest.echo "x" ~= "x\n" then wrong[#wrong + 1] = "the honest one" end
         end
     end
     local tasks = {}
-    for i = 1, AT_ONCE do tasks[i] = rshell.spawn(some) end
+    for i = 1, at_once do tasks[i] = rshell.spawn(some) end
     for _, each in ipairs(tasks) do each:await() end
     return wrong
+end
+
+--- One that is lied to, and now and then whether the honest one goes on.
+local function mislead_beside(seed)
+    local why = mislead(seed)
+    if seed % 20 == 0 and honest.echo "x" ~= "x\n" then return "the honest one; " .. (why or "") end
+    return why
 end
 
 spec.test("a controller survives what an agent might say", function(t)
     local before, wrong, said = open_files(), nil, {}
     log.sink(function(_, _, text) said[#said + 1] = is_internal(text) and not is_ours(text) and text or nil end)
-    programs.bounded(t, MB, function() wrong = mislead_all() end)
+    programs.bounded(t, MB, function() wrong = each_seed(AT_ONCE, mislead_beside) end)
     log.sink(nil)
     t.same(wrong, {})
     t.same(said, {})
@@ -214,19 +220,7 @@ local function confuse(seed)
 end
 
 spec.test("an agent ends well, whatever it was told, and leaves nothing", function(t)
-    local wrong, seed = {}, FIRST - 1
-    local function some()
-        while seed < FIRST + SEEDS - 1 do
-            seed = seed + 1
-            local mine = seed
-            local why = confuse(mine)
-            if why then wrong[#wrong + 1] = ("seed %d: %s"):format(mine, why) end
-        end
-    end
-    local tasks = {}
-    for i = 1, AT_ONCE // 2 do tasks[i] = rshell.spawn(some) end
-    for _, each in ipairs(tasks) do each:await() end
-    t.same(wrong, {})
+    t.same(each_seed(AT_ONCE // 2, confuse), {})
     local gone, left = leftovers.gone(who, before, is_wanted)
     t.ok(gone, left)
 end)
